@@ -1,0 +1,134 @@
+import { raceSignal } from 'race-signal'
+import { MAX_BATCH_BYTES, MAX_BATCH_HASHES, MAX_WAITING_ANNOUNCEMENTS } from '../constants.ts'
+import { RPCType } from '../wire/rpc-codec.ts'
+import { hashLength, hashList } from './hashes.ts'
+import type { ExchangeLimits } from './limits.ts'
+import type { FrameWriter } from '../wire/frame-writer.ts'
+
+interface Batch {
+  hashes: string[]
+  bytes: number
+}
+
+/**
+ * What is provided to the remote, and what of it is still to be announced
+ */
+export class Announcer {
+  readonly #wake: () => void
+  readonly #writer: FrameWriter
+  readonly #limits: ExchangeLimits
+  readonly #provides?: (hash: string) => boolean
+  readonly #provided = new Set<string>()
+  // the last one grows until it is full or sent
+  readonly #batches: Batch[] = []
+  // settled when a message has been written, while somebody waits for it
+  #room?: PromiseWithResolvers<void>
+  #ended?: Error
+
+  constructor (wake: () => void, writer: FrameWriter, limits: ExchangeLimits, provides?: (hash: string) => boolean) {
+    this.#wake = wake
+    this.#writer = writer
+    this.#limits = limits
+    this.#provides = provides
+  }
+
+  /**
+   * If there is nothing left to announce
+   */
+  get idle (): boolean {
+    return this.#batches.length === 0
+  }
+
+  isProvided (hash: string): boolean {
+    return this.#provided.has(hash) || this.#provides?.(hash) === true
+  }
+
+  /**
+   * Announces hashes, as fast as the remote reads
+   */
+  async provide (hashes: string | Iterable<string> | AsyncIterable<string>, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+
+    if (typeof hashes === 'object' && hashes != null && Symbol.asyncIterator in hashes) {
+      for await (const hash of hashes) {
+        this.#add(hash)
+        await this.#hasRoom(signal)
+      }
+    } else {
+      for (const hash of hashList(hashes)) {
+        this.#add(hash)
+
+        if (this.#full) {
+          await this.#hasRoom(signal)
+        }
+      }
+    }
+  }
+
+  unprovide (hashes: string | Iterable<string>): void {
+    for (const hash of hashList(hashes)) {
+      this.#provided.delete(hash)
+    }
+  }
+
+  /**
+   * Writes one message, as more would keep answers and bodies waiting
+   */
+  fill (): void {
+    const batch = this.#batches.shift()
+
+    if (batch != null) {
+      this.#writer.rpc({ type: RPCType.AVAILABLE, hashes: batch.hashes })
+      this.#tellRoom()
+    }
+  }
+
+  /**
+   * Takes nothing new. What waits is still announced.
+   */
+  close (err: Error): void {
+    this.#ended ??= err
+    this.#tellRoom()
+  }
+
+  end (err: Error): void {
+    this.#provided.clear()
+    this.#batches.length = 0
+    this.close(err)
+  }
+
+  get #full (): boolean {
+    return this.#batches.length > MAX_WAITING_ANNOUNCEMENTS
+  }
+
+  async #hasRoom (signal?: AbortSignal): Promise<void> {
+    while (this.#full && this.#ended == null) {
+      this.#room ??= Promise.withResolvers()
+      await raceSignal(this.#room.promise, signal)
+    }
+  }
+
+  #tellRoom (): void {
+    this.#room?.resolve()
+    this.#room = undefined
+  }
+
+  #add (hash: string): void {
+    if (this.#ended != null) {
+      throw this.#ended
+    }
+
+    const length = hashLength(hash, this.#limits.maxHashBytes)
+    let batch = this.#batches.at(-1)
+
+    if (batch == null || batch.hashes.length === MAX_BATCH_HASHES || batch.bytes + length > MAX_BATCH_BYTES) {
+      batch = { hashes: [], bytes: 0 }
+      this.#batches.push(batch)
+      this.#wake()
+    }
+
+    this.#provided.add(hash)
+    batch.hashes.push(hash)
+    batch.bytes += length
+  }
+}

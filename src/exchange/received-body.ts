@@ -1,0 +1,218 @@
+import { AbortError, StreamStateError } from '@libp2p/interface'
+import { BodyCutError, RemoteError } from '../errors.ts'
+import type { ExchangeResponse } from './api.ts'
+import type { InboundBody } from '../wire/channels.ts'
+
+/**
+ * A part up to this size is copied when it has to wait for its reader: a view
+ * would keep a whole buffer of the network alive
+ */
+const COPY_BYTES = 8192
+
+/**
+ * What a waiting part costs beside its bytes. Without it, a remote that sends
+ * one byte a frame could make 4 MiB of them take 400.
+ */
+const PART_COST = 256
+
+export interface ReceivedBodyOwner {
+  /**
+   * By how much the unread bytes have grown, or shrunk if it is negative
+   */
+  onUnread(body: ReceivedBody, change: number): void
+  /**
+   * Some bytes of the body came
+   */
+  onBytes(body: ReceivedBody, bytes: number): void
+  /**
+   * The body has come to its end, or failed
+   */
+  onEnd(body: ReceivedBody): void
+  /**
+   * The rest of the body is not wanted
+   */
+  onCancel(body: ReceivedBody): void
+}
+
+/**
+ * A body on its way from the remote to its reader: what waits for the reader,
+ * and the reader that waits for more
+ */
+export class ReceivedBody implements ExchangeResponse, InboundBody, AsyncIterableIterator<Uint8Array> {
+  public hash = ''
+  public readonly sequence: number
+  public readonly channel: number
+  /**
+   * If the remote has sent all that it is going to
+   */
+  public ended = false
+  /**
+   * For how long what waits here was not read, in ms
+   */
+  public unreadFor = 0
+  /**
+   * The place in the order in which bodies were promised
+   */
+  public order = 0
+  /**
+   * How many calls of `get()` and `request()` were given this body
+   */
+  public takers = 0
+  /**
+   * Called when nothing more will come
+   */
+  public onFinish?: () => void
+
+  readonly #owner: ReceivedBodyOwner
+  #parts: Uint8Array[] = []
+  #next = 0
+  #cost = 0
+  #error?: Error
+  #used = false
+  #readers: Array<PromiseWithResolvers<IteratorResult<Uint8Array>>> = []
+
+  constructor (sequence: number, channel: number, owner: ReceivedBodyOwner) {
+    this.sequence = sequence
+    this.channel = channel
+    this.#owner = owner
+  }
+
+  get stream (): AsyncIterable<Uint8Array> {
+    return this
+  }
+
+  get unread (): number {
+    return this.#cost
+  }
+
+  abort (err: Error = new AbortError()): void {
+    this.cancel(err)
+  }
+
+  /**
+   * Stops the remote, and gives the reader an error instead of the rest
+   */
+  cancel (err: Error): void {
+    if (this.#error == null) {
+      this.#drop()
+
+      if (!this.ended) {
+        this.ended = true
+        this.#owner.onCancel(this)
+      }
+
+      this.#finish(err)
+    }
+  }
+
+  // InboundBody
+
+  data (part: Uint8Array): void {
+    this.#owner.onBytes(this, part.length)
+
+    const reader = this.#readers.shift()
+
+    if (reader != null) {
+      reader.resolve({ done: false, value: part })
+    } else {
+      this.#parts.push(part.length <= COPY_BYTES ? part.slice() : part)
+      this.#count(part.length + PART_COST)
+    }
+  }
+
+  end (): void {
+    this.ended = true
+    this.#owner.onEnd(this)
+    this.#finish()
+  }
+
+  fail (reason: string): void {
+    this.close(new RemoteError(reason === '' ? undefined : `The remote could not send the body: ${reason}`))
+  }
+
+  cut (): void {
+    this.close(new BodyCutError())
+  }
+
+  /**
+   * Ends the body with an error, after what has already come
+   */
+  close (err: Error): void {
+    if (!this.ended) {
+      this.ended = true
+      this.#owner.onEnd(this)
+      this.#finish(err)
+    }
+  }
+
+  // AsyncIterableIterator
+
+  [Symbol.asyncIterator] (): AsyncIterableIterator<Uint8Array> {
+    if (this.#used) {
+      throw new StreamStateError('The stream of a response can be read only once')
+    }
+
+    this.#used = true
+    return this
+  }
+
+  async next (): Promise<IteratorResult<Uint8Array>> {
+    this.unreadFor = 0
+
+    if (this.#next < this.#parts.length) {
+      const value = this.#parts[this.#next]
+      this.#parts[this.#next++] = EMPTY
+
+      if (this.#next === this.#parts.length) {
+        this.#parts = []
+        this.#next = 0
+      }
+
+      this.#count(-value.length - PART_COST)
+      return { done: false, value }
+    }
+
+    if (this.#error != null) {
+      throw this.#error
+    }
+
+    if (this.ended) {
+      return { done: true, value: undefined }
+    }
+
+    const reader = Promise.withResolvers<IteratorResult<Uint8Array>>()
+    this.#readers.push(reader)
+    return reader.promise
+  }
+
+  async return (): Promise<IteratorResult<Uint8Array>> {
+    this.cancel(new AbortError('The reader of the response stopped'))
+    return { done: true, value: undefined }
+  }
+
+  #drop (): void {
+    this.#parts = []
+    this.#next = 0
+    this.#count(-this.#cost)
+  }
+
+  #count (change: number): void {
+    this.#cost += change
+    this.#owner.onUnread(this, change)
+  }
+
+  #finish (err?: Error): void {
+    this.#error = err
+    this.onFinish?.()
+
+    for (const reader of this.#readers.splice(0)) {
+      if (err != null) {
+        reader.reject(err)
+      } else {
+        reader.resolve({ done: true, value: undefined })
+      }
+    }
+  }
+}
+
+const EMPTY = new Uint8Array(0)
