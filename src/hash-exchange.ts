@@ -1,4 +1,4 @@
-import { AbortError } from '@libp2p/interface'
+import { AbortError, NotStartedError } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { PROTOCOL } from './constants.ts'
@@ -62,12 +62,20 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
 
       this.safeDispatchEvent('exchange', { detail: exchange })
 
-      await this.#run(exchange, stream)
+      await run(exchange, stream)
     }, {
       maxInboundStreams: this.#init.maxInboundStreams,
       maxOutboundStreams: this.#init.maxOutboundStreams,
       runOnLimitedConnection: this.#init.runOnLimitedConnection
     })
+  }
+
+  /**
+   * Before the connections are closed, which happens while services stop: what
+   * ends the exchanges has the right name then
+   */
+  async beforeStop (): Promise<void> {
+    await this.stop()
   }
 
   async stop (): Promise<void> {
@@ -85,6 +93,10 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
+    if (!this.#started) {
+      throw new NotStartedError('The service is not started')
+    }
+
     const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
     setMaxListeners(Infinity, signal)
 
@@ -95,7 +107,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
 
     // not before the task after this one, in which the caller adds listeners
     setTimeout(() => {
-      this.#run(exchange, stream).catch(err => {
+      run(exchange, stream).catch(err => {
         stream.log('exchange failed - %e', err)
       })
     })
@@ -110,16 +122,9 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     })
 
     this.#exchanges.add(exchange)
+    exchange.addEventListener('close', () => { this.#exchanges.delete(exchange) }, { once: true })
 
     return exchange
-  }
-
-  async #run (exchange: Exchange, stream: Stream): Promise<void> {
-    try {
-      await run(exchange, stream)
-    } finally {
-      this.#exchanges.delete(exchange)
-    }
   }
 }
 

@@ -1,7 +1,180 @@
 /**
  * @packageDocumentation
  *
- * Trade hashes with libp2p peers to replicate content-addressed data.
+ * Trade hashes with libp2p peers to replicate content-addressed data: announce
+ * what you have, request what you lack, and stream it to each other. A port of
+ * the protocol of the npm package `hash-exchange@4.0.1`, byte-compatible on the
+ * wire.
+ *
+ * @example As a libp2p service
+ *
+ * One peer provides what it has to everybody who opens an exchange, the other gets what it lacks, checks it and closes.
+ *
+ * ```ts
+ * import { createHash } from 'node:crypto'
+ * import { noise } from '@chainsafe/libp2p-noise'
+ * import { yamux } from '@chainsafe/libp2p-yamux'
+ * import { tcp } from '@libp2p/tcp'
+ * import { createLibp2p } from 'libp2p'
+ * import { hashExchange } from 'libp2p-hash-exchange'
+ *
+ * const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+ *
+ * const createNode = async (content: Map<string, Uint8Array>) => createLibp2p({
+ *   addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+ *   transports: [tcp()],
+ *   connectionEncrypters: [noise()],
+ *   streamMuxers: [yamux()],
+ *   services: {
+ *     hashExchange: hashExchange({
+ *       // asked for hashes that are provided only
+ *       createReadStream: (hash) => {
+ *         const bytes = content.get(hash)
+ *
+ *         return bytes == null ? undefined : { stream: [bytes] }
+ *       }
+ *     })
+ *   }
+ * })
+ *
+ * const has = new Map<string, Uint8Array>()
+ *
+ * for (const text of ['beep', 'boop', 'hey yo']) {
+ *   const bytes = new TextEncoder().encode(text)
+ *   has.set(sha256(bytes), bytes)
+ * }
+ *
+ * const server = await createNode(has)
+ *
+ * server.services.hashExchange.addEventListener('exchange', ({ detail: ex }) => {
+ *   ex.provide(has.keys())
+ * })
+ *
+ * const client = await createNode(new Map())
+ * const ex = await client.services.hashExchange.open(server.getMultiaddrs())
+ *
+ * const hashes = await new Promise<string[]>(resolve => {
+ *   ex.addEventListener('available', ({ detail }) => { resolve(detail) }, { once: true })
+ * })
+ *
+ * for (const hash of hashes) {
+ *   const { stream } = await ex.get(hash)
+ *   const chunks: Uint8Array[] = []
+ *
+ *   for await (const chunk of stream) {
+ *     chunks.push(chunk)
+ *   }
+ *
+ *   const bytes = Buffer.concat(chunks)
+ *
+ *   if (sha256(bytes) !== hash) {
+ *     throw new Error(`${ex.remotePeer} sent something else for ${hash}`)
+ *   }
+ *
+ *   console.info(hash, bytes.toString())
+ * }
+ *
+ * await ex.close()
+ * await client.stop()
+ * await server.stop()
+ * ```
+ *
+ * @example As a bare protocol handler
+ *
+ * Without the service: `handler` for those who are dialled, `streamToDuplex` and `exchange` for those who dial.
+ *
+ * ```ts
+ * import { noise } from '@chainsafe/libp2p-noise'
+ * import { yamux } from '@chainsafe/libp2p-yamux'
+ * import { memory } from '@libp2p/memory'
+ * import { pipe } from 'it-pipe'
+ * import { createLibp2p } from 'libp2p'
+ * import { exchange, handler, PROTOCOL, streamToDuplex } from 'libp2p-hash-exchange'
+ *
+ * const createNode = async (address?: string) => createLibp2p({
+ *   addresses: { listen: address == null ? [] : [address] },
+ *   transports: [memory()],
+ *   connectionEncrypters: [noise()],
+ *   streamMuxers: [yamux()]
+ * })
+ *
+ * const server = await createNode('/memory/example')
+ *
+ * await server.handle(PROTOCOL, handler(
+ *   (hash) => ({ stream: [new TextEncoder().encode(`the content of ${hash}`)] }),
+ *   (ex, connection) => {
+ *     console.info('an exchange with', connection.remotePeer.toString())
+ *     ex.provide(['a', 'b'])
+ *   }
+ * ))
+ *
+ * const client = await createNode()
+ * const stream = await client.dialProtocol(server.getMultiaddrs(), PROTOCOL)
+ * const duplex = streamToDuplex(stream)
+ * const ex = exchange(() => undefined, { id: client.peerId.toString() })
+ * const piped = pipe(duplex, ex, duplex)
+ *
+ * for (const hash of ['a', 'b']) {
+ *   const response = await ex.get(hash)
+ *
+ *   for await (const chunk of response.stream) {
+ *     console.info(hash, new TextDecoder().decode(chunk))
+ *   }
+ * }
+ *
+ * await ex.close()
+ * await piped
+ * await client.stop()
+ * await server.stop()
+ * ```
+ *
+ * @example Over any duplex
+ *
+ * An exchange is a duplex of async iterables: `source` gives the bytes for the other side, `sink` takes those from there. This is the
+ * example of the original, which trades hashes over anything that carries bytes.
+ *
+ * ```ts
+ * import { pipe } from 'it-pipe'
+ * import { exchange } from 'libp2p-hash-exchange'
+ * import type { Exchange } from 'libp2p-hash-exchange'
+ *
+ * const encoder = new TextEncoder()
+ *
+ * function peer (name: string, messages: Map<string, string>): Exchange {
+ *   const ex = exchange((hash) => ({ stream: [encoder.encode(messages.get(hash))] }))
+ *
+ *   ex.provide(messages.keys())
+ *
+ *   ex.addEventListener('available', ({ detail: hashes }) => {
+ *     ex.request(hashes)
+ *   })
+ *
+ *   ex.addEventListener('response', ({ detail: { hash, stream } }) => {
+ *     print(name, hash, stream).then(async () => ex.close()).catch(err => { ex.abort(err) })
+ *   })
+ *
+ *   ex.addEventListener('failed', ({ detail: { hash, error } }) => {
+ *     console.error(name, 'did not get', hash, error)
+ *   })
+ *
+ *   return ex
+ * }
+ *
+ * async function print (name: string, hash: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
+ *   let message = ''
+ *
+ *   for await (const chunk of stream) {
+ *     message += new TextDecoder().decode(chunk)
+ *   }
+ *
+ *   console.info(name, 'got', hash, message)
+ * }
+ *
+ * const a = peer('a', new Map([['1', 'beep'], ['2', 'boop'], ['3', 'hey yo']]))
+ * const b = peer('b', new Map([['3', 'hey yo'], ['4', 'WHATEVER'], ['1', 'beep']]))
+ *
+ * await pipe(a, b, a)
+ * ```
  */
 
 import { Exchange as ExchangeClass } from './exchange/exchange.ts'

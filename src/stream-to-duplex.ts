@@ -1,26 +1,27 @@
 import { AbortError, ConnectionClosedError, StreamAbortedError, StreamResetError, StreamStateError, TimeoutError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
-import type { AbortOptions, Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+import type { AbortOptions, Stream } from '@libp2p/interface'
 import type { Duplex, Source } from 'it-stream-types'
 
 /**
- * How long the remote may take to make room for the last of what we sent, in
- * ms. Only one chunk is still waiting by then, which takes no modem this long;
- * a remote that stopped reading would keep the stream open for ever.
+ * How long the remote may take to make room for the last of what was sent, in
+ * ms. Only the last chunk waits by then, which even a slow network takes in this
+ * time, while a remote that never reads would keep us for ever.
  */
 const CLOSE_TIMEOUT = 30_000
 
+type Bytes = Uint8Array | Uint8ArrayList
+
 export interface StreamToDuplexOptions extends AbortOptions {
   /**
-   * Aborts the stream, at any time until it is closed. Both halves then reject
-   * with the reason of the signal.
+   * Aborts the stream: both halves reject with the reason of the signal
    */
   signal?: AbortSignal
 
   /**
-   * How long the remote may take, once the source given to the sink has ended,
-   * to make room for what is still unsent, in ms. The stream is aborted with a
-   * TimeoutError after that.
+   * How long the remote may take to make room for what is unsent when the source
+   * given to `sink` has ended, in ms; then the stream is aborted with a
+   * TimeoutError
    *
    * @default 30_000
    */
@@ -28,72 +29,61 @@ export interface StreamToDuplexOptions extends AbortOptions {
 }
 
 /**
- * A byte stream as an async iterable to read and a function to write with
- */
-export type StreamDuplex = Duplex<AsyncGenerator<Uint8ArrayList>, Source<Uint8Array | Uint8ArrayList>, Promise<void>>
-
-/**
  * A libp2p Stream as `{ source, sink }`. The remote is held back while the
  * consumer of `source` works, and the source given to `sink` while the remote
  * does not read.
  *
- * `source` ends only when the remote closed its end of the stream; it throws
- * when the stream is aborted, reset, or gone with its connection. To leave it
- * early aborts the stream, as does an error of the source given to `sink`.
+ * `source` ends when the remote has closed its writing end, and only then: an
+ * abort, a reset or a lost connection is thrown. To leave it early aborts the
+ * stream, and so does an error in the source given to `sink`.
  *
- * Each half may be used once. What listens to the stream and the signal is
- * removed when the stream closes, which it does when both halves have ended.
+ * Each half may be used once. When the stream has closed, and it does when both
+ * halves have ended, nothing listens to it or to the signal any more.
  */
-export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions = {}): StreamDuplex {
+export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions = {}): Duplex<AsyncGenerator<Uint8ArrayList>, Source<Bytes>, Promise<void>> {
   const { signal, closeTimeout = CLOSE_TIMEOUT } = options
+  const listening = new AbortController()
+  const used = new Set<string>()
   let unread = new Uint8ArrayList()
-  // once the stream is closed nothing tells whether the remote ended it or the connection was lost
+  // of a stream that has closed before nobody can tell if the remote ended it
   let ended = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
-  let failure: Error | undefined // why nothing more can be sent, once the stream is closed
-  let sourceUsed = false
-  let sinkUsed = false
+  // set when the stream has closed: why nothing more can be sent
+  let failure: Error | undefined
   let wakeSource = (): void => {}
   let wakeSink = (): void => {}
-  let failSink = (err?: Error): void => {}
+  let failSink = (error?: Error): void => {}
 
-  const onMessage = (evt: StreamMessageEvent): void => {
-    unread.append(evt.data)
-    wakeSource()
-  }
-
-  const onRemoteCloseWrite = (): void => {
-    ended = true
-    wakeSource()
-  }
-
-  const onDrain = (): void => {
-    wakeSink()
-  }
-
-  const onAbort = (): void => {
-    stream.abort(signal?.reason)
-  }
-
-  const onClose = ({ error }: Pick<StreamCloseEvent, 'error'>): void => {
-    // what the stream still holds can be had now, but not for long
-    if (stream.readBufferLength > 0) {
-      stream.pause()
-      resume(stream)
+  const claim = (half: string): void => {
+    if (used.has(half)) {
+      throw new StreamStateError(`The ${half} can be used once only`)
     }
 
+    used.add(half)
+  }
+
+  const resume = (): void => {
+    try {
+      stream.resume()
+    } catch (err) {
+      // all was dispatched before the muxer found no connection to ask for more
+      stream.log('could not ask for more data - %e', err)
+    }
+  }
+
+  const onClose = ({ error }: { error?: Error }): void => {
     if (stream.status === 'aborted') {
       unread = new Uint8ArrayList()
+    } else if (stream.readBufferLength > 0) {
+      // take over what the stream still holds, which only resuming dispatches
+      stream.pause()
+      resume()
     }
 
-    stream.removeEventListener('message', onMessage)
-    stream.removeEventListener('remoteCloseWrite', onRemoteCloseWrite)
-    stream.removeEventListener('drain', onDrain)
-    stream.removeEventListener('close', onClose)
-    signal?.removeEventListener('abort', onAbort)
-
-    // a muxer closes its streams without an error when the connection is lost
-    failure = error ?? new ConnectionClosedError('The stream was closed before it ended')
+    // muxers close their streams without an error when the connection is lost:
+    // only the missing end of the remote's writing tells that from a good end
+    failure = error ?? new ConnectionClosedError('The stream was closed before its end')
     ended = ended && error == null
+    listening.abort()
     wakeSource()
     wakeSink()
     failSink(error)
@@ -107,55 +97,133 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
         const batch = unread
         unread = new Uint8ArrayList()
 
-        // not in the message listener: a resume() in progress would undo it
-        // for the muxer only
+        // not when the message comes: the resume() that dispatches it would go
+        // on to start the muxer again
         if (stream.readStatus === 'readable') {
           stream.pause()
         }
 
         yield batch
-      } else if (failure == null && stream.readStatus === 'paused') {
-        resume(stream)
       } else if (ended && stream.readBufferLength === 0) {
         return
       } else if (failure != null) {
         throw failure
+      } else if (stream.readStatus === 'paused') {
+        resume()
       } else {
         await new Promise<void>(resolve => { wakeSource = resolve })
       }
     }
   }
 
-  async function write (iterator: AsyncIterator<Uint8Array | Uint8ArrayList> | Iterator<Uint8Array | Uint8ArrayList>): Promise<void> {
-    while (failure == null) {
-      // not only when send() returned false: a drain event makes room, but not
-      // always for all that waits
-      if (stream.writableNeedsDrain) {
-        await new Promise<void>(resolve => { wakeSink = resolve })
-        continue
+  const source = read()
+  const finish = source.return.bind(source)
+
+  Object.assign(source, {
+    [Symbol.asyncIterator]: () => {
+      claim('source')
+      return source
+    },
+    // not in the generator: it may not have begun, or be waiting for the remote
+    return: async (value: any) => {
+      if (!ended || unread.byteLength + stream.readBufferLength > 0) {
+        stream.abort(new AbortError('The source was left before its end'))
       }
 
-      const { done, value } = await iterator.next()
+      return finish(value)
+    }
+  })
 
-      if (done === true) {
-        break
+  const sink = async (source: Source<Bytes>): Promise<void> => {
+    claim('sink')
+
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let iterator: AsyncIterator<Bytes> | Iterator<Bytes> | undefined
+    let flushing = false
+
+    const send = async (): Promise<void> => {
+      iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+
+      while (failure == null) {
+        const { done, value } = await iterator.next()
+
+        if (done === true) {
+          break
+        }
+
+        // not only when send() returned false: one drain may make room for just
+        // a part of what waits, which would then grow with each chunk
+        while (stream.writableNeedsDrain && failure == null) {
+          await new Promise<void>(resolve => { wakeSink = resolve })
+        }
+
+        if (value.byteLength > 0 && failure == null) {
+          stream.send(value)
+        }
       }
 
-      if (failure == null && value.byteLength > 0) {
-        stream.send(value)
+      flushing = true
+      const timer = setTimeout(() => {
+        stream.abort(new TimeoutError('The remote did not take the last of what was sent'))
+      }, closeTimeout)
+
+      // given a signal, it would leave listeners there
+      await stream.close().finally(() => { clearTimeout(timer) })
+    }
+
+    // beside send(), as the source that it waits for may never give anything
+    failSink = (error) => {
+      // a stream that could be flushed may well close, but not with an error
+      if (!flushing || error != null) {
+        reject(failure)
+        Promise.resolve().then(async () => iterator?.return?.()).catch(() => {})
       }
     }
-  }
 
-  const generator = read()
-
-  // beside what a generator does on leaving: it may not have begun, or be
-  // waiting for the remote
-  const leave = (err: Error): void => {
-    if (!ended || unread.byteLength + stream.readBufferLength > 0) {
+    send().then(resolve, err => {
       stream.abort(err)
+      // when the stream closes, close() rejects with an event
+      reject(failure ?? err)
+    })
+
+    if (failure != null) {
+      failSink(failure)
     }
+
+    return promise
   }
 
-  return undefined as any
+  // Yamux lets the remote send up to 16 MiB ahead however little the stream is
+  // ready to buffer (4 MiB), and what was rightly sent to a paused stream aborts
+  // it. FIGURES
+  const muxed: Stream & { maxStreamWindowSize?: number } = stream
+  const window = muxed.maxStreamWindowSize ?? 0
+
+  if (window > stream.maxReadBufferLength) {
+    muxed.maxStreamWindowSize = stream.maxReadBufferLength
+    // what the remote was allowed before now must fit as well
+    stream.maxReadBufferLength += window
+  }
+
+  stream.addEventListener('message', (evt) => { unread.append(evt.data); wakeSource() }, listening)
+  stream.addEventListener('remoteCloseWrite', () => { ended = true; wakeSource() }, listening)
+  stream.addEventListener('drain', () => { wakeSink() }, listening)
+  stream.addEventListener('close', onClose, listening)
+  signal?.addEventListener('abort', () => { stream.abort(signal.reason) }, listening)
+
+  if (stream.readStatus === 'readable') {
+    stream.pause()
+  }
+
+  if (stream.status === 'reset') {
+    onClose({ error: new StreamResetError() })
+  } else if (stream.status === 'aborted') {
+    onClose({ error: new StreamAbortedError() })
+  } else if (stream.status !== 'open') {
+    onClose({})
+  } else if (signal?.aborted === true) {
+    stream.abort(signal.reason)
+  }
+
+  return { source, sink }
 }

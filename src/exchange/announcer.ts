@@ -2,6 +2,7 @@ import { raceSignal } from 'race-signal'
 import { MAX_BATCH_BYTES, MAX_BATCH_HASHES, MAX_WAITING_ANNOUNCEMENTS } from '../constants.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { hashLength, hashList } from './hashes.ts'
+import { Inlet } from './inlet.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 
@@ -23,6 +24,10 @@ export class Announcer {
   readonly #batches: Batch[] = []
   // settled when a message has been written, while somebody waits for it
   #room?: PromiseWithResolvers<void>
+  // async iterables that are being read
+  readonly #inlets = new Set<Inlet<string>>()
+  // why nothing new is taken, and why nothing is announced any more
+  #closed?: Error
   #ended?: Error
 
   constructor (wake: () => void, writer: FrameWriter, limits: ExchangeLimits, provides?: (hash: string) => boolean) {
@@ -50,10 +55,7 @@ export class Announcer {
     signal?.throwIfAborted()
 
     if (typeof hashes === 'object' && hashes != null && Symbol.asyncIterator in hashes) {
-      for await (const hash of hashes) {
-        this.#add(hash)
-        await this.#hasRoom(signal)
-      }
+      await this.#provideAsync(hashes, signal)
     } else {
       for (const hash of hashList(hashes)) {
         this.#add(hash)
@@ -87,24 +89,49 @@ export class Announcer {
    * Takes nothing new. What waits is still announced.
    */
   close (err: Error): void {
-    this.#ended ??= err
-    this.#tellRoom()
+    this.#closed ??= err
+    this.#inlets.forEach(inlet => { inlet.interrupt(err) })
   }
 
   end (err: Error): void {
     this.#provided.clear()
     this.#batches.length = 0
+    this.#ended ??= err
     this.close(err)
+    this.#tellRoom()
   }
 
   get #full (): boolean {
     return this.#batches.length > MAX_WAITING_ANNOUNCEMENTS
   }
 
+  async #provideAsync (hashes: AsyncIterable<string>, signal?: AbortSignal): Promise<void> {
+    const inlet = new Inlet<string>()
+    const onAbort = (): void => { inlet.interrupt(signal?.reason) }
+
+    this.#inlets.add(inlet)
+    signal?.addEventListener('abort', onAbort)
+
+    try {
+      for await (const hash of inlet.read(hashes)) {
+        this.#add(hash)
+        await this.#hasRoom(signal)
+        signal?.throwIfAborted()
+      }
+    } finally {
+      this.#inlets.delete(inlet)
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
   async #hasRoom (signal?: AbortSignal): Promise<void> {
-    while (this.#full && this.#ended == null) {
+    while (this.#full) {
       this.#room ??= Promise.withResolvers()
       await raceSignal(this.#room.promise, signal)
+    }
+
+    if (this.#ended != null) {
+      throw this.#ended
     }
   }
 
@@ -114,8 +141,10 @@ export class Announcer {
   }
 
   #add (hash: string): void {
-    if (this.#ended != null) {
-      throw this.#ended
+    const refusal = this.#ended ?? this.#closed
+
+    if (refusal != null) {
+      throw refusal
     }
 
     const length = hashLength(hash, this.#limits.maxHashBytes)

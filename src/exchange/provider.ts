@@ -1,19 +1,25 @@
-import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
 import { DuplicateSequenceError, LimitError } from '../errors.ts'
 import { MAX_SEQUENCE, RPCType } from '../wire/rpc-codec.ts'
 import { Fifo } from './fifo.ts'
-import { checkSequence } from './hashes.ts'
+import { Lookup, Lookups } from './lookups.ts'
 import { Sender } from './sender.ts'
 import { release, SentBody } from './sent-body.ts'
-import type { Content, CreateReadStream, ReadStreamOptions } from './api.ts'
+import type { CreateReadStream } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
+import type { LookupsOwner } from './lookups.ts'
 import type { SenderOwner } from './sender.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import type { Mapping } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
 
 export interface ProviderOwner {
+  /**
+   * There is something to send
+   */
   wake(): void
+  /**
+   * There may be room for more to be read
+   */
   onRoom(): void
   /**
    * If content of this hash may be read
@@ -32,67 +38,20 @@ export interface ProviderOwner {
 }
 
 /**
- * One REQUEST, and what was found for it
- */
-interface Answer {
-  lookups: Lookup[]
-  /**
-   * How many of them have been started
-   */
-  started: number
-  /**
-   * How many of them have not ended
-   */
-  left: number
-}
-
-/**
- * The look for the content of one hash; also what `createReadStream` is given,
- * so that nothing is made for hashes whose lookup does not ask for the signal
- */
-class Lookup implements ReadStreamOptions {
-  public readonly hash: string
-  public readonly peer?: PeerId
-  public readonly answer: Answer
-  public content?: Content
-  public sequence = -1
-  /**
-   * For how long it has run, in ms
-   */
-  public runsFor = 0
-  #controller?: AbortController
-
-  constructor (hash: string, answer: Answer, peer?: PeerId) {
-    this.hash = hash
-    this.answer = answer
-    this.peer = peer
-  }
-
-  get signal (): AbortSignal {
-    this.#controller ??= new AbortController()
-    return this.#controller.signal
-  }
-
-  abort = (reason: Error): void => {
-    this.#controller?.abort(reason)
-  }
-}
-
-/**
  * What the remote asks of us: each REQUEST from its lookups over the HASHES that
  * answers it to the last of its bodies
  */
-export class Provider implements SenderOwner {
+export class Provider implements LookupsOwner, SenderOwner {
   readonly #owner: ProviderOwner
-  readonly #createReadStream: CreateReadStream
   readonly #limits: ExchangeLimits
   readonly #writer: FrameWriter
+  readonly #lookups: Lookups
   readonly #sender: Sender
 
-  readonly #answers = new Fifo<Answer>()
-  // where the next lookup is started
-  readonly #unstarted = new Fifo<Answer>()
-  readonly #lookups = new Set<Lookup>()
+  // the REQUESTs that are not answered yet
+  readonly #requests = new Fifo<Lookup[]>()
+  // how far the oldest of them has been looked up
+  #lookedUp = 0
   // hashes that were requested and whose last frame has not been written
   #pending = 0
   // sequences that were promised and whose bodies have not begun
@@ -100,10 +59,10 @@ export class Provider implements SenderOwner {
   #lastSequence = 0
 
   constructor (createReadStream: CreateReadStream, owner: ProviderOwner, writer: FrameWriter, limits: ExchangeLimits) {
-    this.#createReadStream = createReadStream
     this.#owner = owner
     this.#writer = writer
     this.#limits = limits
+    this.#lookups = new Lookups(createReadStream, this, limits)
     this.#sender = new Sender(this, writer, limits)
   }
 
@@ -118,11 +77,11 @@ export class Provider implements SenderOwner {
    * If every REQUEST that came was answered
    */
   get answered (): boolean {
-    return this.#answers.length === 0
+    return this.#requests.length === 0
   }
 
   /**
-   * If every body that was promised has been sent
+   * If every body that was promised has been sent as well
    */
   get idle (): boolean {
     return this.answered && this.#sender.idle
@@ -134,27 +93,21 @@ export class Provider implements SenderOwner {
 
   onRequest (hashes: string[]): void {
     if (this.#pending >= this.#limits.maxPendingWhileRequesting) {
-      throw new LimitError(`The remote has more than ${this.#limits.maxPendingWhileRequesting} requests waiting`)
+      throw new LimitError(`The remote has more than ${this.#limits.maxPendingWhileRequesting} hashes waiting`)
     }
 
     // a hash that is named twice is answered once
-    const unique = new Set(hashes)
-    const answer: Answer = { lookups: [], started: 0, left: unique.size }
+    const lookups = Array.from(new Set(hashes), hash => new Lookup(hash, this.#owner.remotePeer))
 
-    for (const hash of unique) {
-      answer.lookups.push(new Lookup(hash, answer, this.#owner.remotePeer))
-    }
-
-    this.#pending += unique.size
-    this.#answers.push(answer)
-    this.#unstarted.push(answer)
-    this.#proceed()
+    this.#pending += lookups.length
+    this.#requests.push(lookups)
+    this.#lookups.add(lookups)
   }
 
   fill (): void {
     this.#sender.fill()
     // bodies have begun whose sequences an answer may have waited for
-    this.#proceed()
+    this.#answer()
   }
 
   cancelled (channel: number, sequence: number): void {
@@ -162,35 +115,36 @@ export class Provider implements SenderOwner {
   }
 
   tick (ms: number): void {
-    for (const lookup of this.#lookups) {
-      lookup.runsFor += ms
-
-      if (lookup.runsFor >= this.#limits.serveTimeout) {
-        const err = new TimeoutError(`The lookup of "${lookup.hash}" took longer than ${this.#limits.serveTimeout} ms`)
-        lookup.abort(err)
-        this.#failed(lookup, err)
-      }
-    }
-
-    this.#proceed()
+    this.#lookups.tick(ms)
     this.#sender.tick(ms)
   }
 
   end (err: Error): void {
-    for (const { lookups } of this.#answers) {
+    this.#lookups.end()
+
+    for (const lookups of this.#requests) {
       for (const { content, abort } of lookups) {
         abort(err)
-
-        if (content != null) {
-          release(content.stream, err)
-        }
+        release(content?.stream, err)
       }
     }
 
-    this.#lookups.clear()
-    this.#answers.clear()
-    this.#unstarted.clear()
+    this.#requests.clear()
     this.#sender.end(err)
+  }
+
+  // LookupsOwner
+
+  isProvided (hash: string): boolean {
+    return this.#owner.isProvided(hash)
+  }
+
+  onUnsent (hash: string, error: Error): void {
+    this.#owner.onUnsent(hash, error)
+  }
+
+  onLookedUp (): void {
+    this.#answer()
   }
 
   // SenderOwner
@@ -225,124 +179,43 @@ export class Provider implements SenderOwner {
   }
 
   /**
-   * Starts lookups as far as there may be more of them, and answers what has
-   * been looked up
+   * Answers the requests whose lookups have ended, in their order
    */
-  #proceed (): void {
-    for (let answer = this.#unstarted.peek(); answer != null; answer = this.#unstarted.peek()) {
-      while (answer.started < answer.lookups.length) {
-        if (this.#lookups.size >= this.#limits.maxLookups) {
+  #answer (): void {
+    for (let lookups = this.#requests.peek(); lookups != null; lookups = this.#requests.peek()) {
+      while (this.#lookedUp < lookups.length) {
+        if (!lookups[this.#lookedUp].done) {
           return
         }
 
-        this.#start(answer.lookups[answer.started++])
+        this.#lookedUp++
       }
 
-      this.#unstarted.shift()
-    }
-
-    for (let answer = this.#answers.peek(); answer?.left === 0; answer = this.#answers.peek()) {
-      if (!this.#answer(answer)) {
+      // a sequence can be promised again once the body it was promised for has begun
+      if (lookups.some(({ content }) => content?.sequence != null && this.#sequences.has(content.sequence))) {
         return
       }
 
-      this.#answers.shift()
-    }
-  }
-
-  #start (lookup: Lookup): void {
-    try {
-      const content = this.#owner.isProvided(lookup.hash) ? this.#createReadStream(lookup.hash, lookup) : undefined
-
-      if (!isPromise(content)) {
-        lookup.answer.left--
-        this.#accept(lookup, content)
-        return
-      }
-
-      this.#lookups.add(lookup)
-
-      Promise.resolve(content).then(content => {
-        if (this.#lookups.delete(lookup)) {
-          lookup.answer.left--
-          this.#accept(lookup, content)
-          this.#proceed()
-        } else if (content != null) {
-          // too late
-          release(content.stream, new AbortError())
-        }
-      }).catch(err => {
-        this.#failed(lookup, err)
-        this.#proceed()
-      })
-    } catch (err: any) {
-      lookup.answer.left--
-      this.#owner.onUnsent(lookup.hash, err)
-    }
-  }
-
-  #failed (lookup: Lookup, err: Error): void {
-    if (this.#lookups.delete(lookup)) {
-      lookup.answer.left--
-      this.#owner.onUnsent(lookup.hash, err)
+      this.#requests.shift()
+      this.#lookedUp = 0
+      this.#promise(lookups)
     }
   }
 
   /**
-   * Takes what `createReadStream` gave, unless that cannot be sent
+   * Writes the HASHES of a request, and queues its bodies
    */
-  #accept (lookup: Lookup, content?: Content): void {
-    if (content == null) {
-      return
-    }
-
-    try {
-      const { stream, sequence } = content
-
-      if (stream == null || !(Symbol.asyncIterator in stream || Symbol.iterator in stream)) {
-        throw new InvalidParametersError('createReadStream must return { stream } with an iterable or async iterable of Uint8Arrays, or undefined')
-      }
-
-      if (sequence != null) {
-        checkSequence(sequence, 0)
-        lookup.sequence = sequence
-      }
-
-      lookup.content = content
-    } catch (err: any) {
-      this.#owner.onUnsent(lookup.hash, err)
-    }
-  }
-
-  /**
-   * Writes the HASHES of a request, and promises its bodies. Returns false if
-   * that must wait, as one of its sequences still belongs to an earlier body.
-   */
-  #answer ({ lookups }: Answer): boolean {
-    if (lookups.some(({ sequence }) => this.#sequences.has(sequence))) {
-      return false
+  #promise (lookups: Lookup[]): void {
+    for (const lookup of lookups) {
+      this.#claimSequence(lookup)
     }
 
     const mapping: Mapping[] = []
     const bodies: SentBody[] = []
 
-    for (const lookup of lookups) {
-      if (lookup.sequence > -1) {
-        if (this.#sequences.has(lookup.sequence)) {
-          const err = new DuplicateSequenceError(`The sequence ${lookup.sequence} of "${lookup.hash}" belongs to another hash of the same request`)
-
-          release(lookup.content?.stream, err)
-          lookup.content = undefined
-          this.#owner.onUnsent(lookup.hash, err)
-        } else {
-          this.#sequences.add(lookup.sequence)
-        }
-      }
-    }
-
-    for (const { hash, content, sequence: given, abort } of lookups) {
+    for (const { hash, content, abort } of lookups) {
       if (content != null) {
-        const sequence = given > -1 ? given : this.#nextSequence()
+        const sequence = content.sequence ?? this.#nextSequence()
 
         mapping.push({ hash, sequence })
         bodies.push(new SentBody(hash, sequence, content.stream, abort, this.#sender))
@@ -351,11 +224,32 @@ export class Provider implements SenderOwner {
 
     this.#writer.rpc({ type: RPCType.HASHES, mapping })
     this.#settle(lookups.length - bodies.length)
-    // an original works through one message at a time: these would destroy it
-    // if they came before it has answered what it was asked before
+    // an original works through one message at a time: it would destroy itself
+    // if these came before it has answered what it was asked before
     this.#sender.promise(bodies, this.#owner.requests.sent)
     this.#owner.wake()
-    return true
+  }
+
+  /**
+   * Takes the sequence that the application gave. Of two hashes with one
+   * sequence the second is left out.
+   */
+  #claimSequence (lookup: Lookup): void {
+    const sequence = lookup.content?.sequence
+
+    if (sequence == null) {
+      return
+    }
+
+    if (this.#sequences.has(sequence)) {
+      const err = new DuplicateSequenceError(`The sequence ${sequence} of "${lookup.hash}" belongs to another hash of the same request`)
+
+      release(lookup.content?.stream, err)
+      lookup.content = undefined
+      this.#owner.onUnsent(lookup.hash, err)
+    } else {
+      this.#sequences.add(sequence)
+    }
   }
 
   #nextSequence (): number {
@@ -366,8 +260,4 @@ export class Provider implements SenderOwner {
     this.#sequences.add(this.#lastSequence)
     return this.#lastSequence
   }
-}
-
-function isPromise (content: Content | undefined | Promise<Content | undefined>): content is Promise<Content | undefined> {
-  return content != null && 'then' in content
 }

@@ -1,15 +1,17 @@
 import { AbortError, NotFoundError, TimeoutError } from '@libp2p/interface'
-import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
-import { DuplicateSequenceError, LimitError, RemoteClosedError, UnreadError, UnrequestedError } from '../errors.ts'
+import { MAX_BATCH_HASHES } from '../constants.ts'
+import { DuplicateSequenceError, RemoteClosedError, UnreadError, UnrequestedError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
+import { Arrivals } from './arrivals.ts'
 import { Fifo } from './fifo.ts'
-import { hashLength } from './hashes.ts'
 import { IDLE, ProgressWatch, SLOW } from './progress-watch.ts'
 import { ReceivedBody } from './received-body.ts'
-import { PROMISED, SENT, SETTLED, WAITING, Want } from './want.ts'
+import { PROMISED, SENT, WAITING } from './want.ts'
+import { Wants } from './wants.ts'
 import type { ExchangeResponse } from './api.ts'
+import type { ArrivalsOwner } from './arrivals.ts'
 import type { ExchangeLimits } from './limits.ts'
-import type { ReceivedBodyOwner } from './received-body.ts'
+import type { Want } from './want.ts'
 import type { InboundBody } from '../wire/channels.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import type { Mapping } from '../wire/rpc-codec.ts'
@@ -41,7 +43,7 @@ export interface RequesterOwner {
  * What we ask the remote for: each hash from the request over its answer to the
  * end of its body
  */
-export class Requester implements ReceivedBodyOwner {
+export class Requester implements ArrivalsOwner {
   /**
    * How many REQUESTs have been sent, and how many of them were answered
    */
@@ -52,24 +54,14 @@ export class Requester implements ReceivedBodyOwner {
   readonly #limits: ExchangeLimits
   readonly #writer: FrameWriter
   readonly #watch: ProgressWatch
+  readonly #wants: Wants
+  readonly #arrivals: Arrivals
 
-  // every hash that was asked for, until its body begins or it is known not to come
-  readonly #wants = new Map<string, Want>()
-  readonly #waiting = new Fifo<Want>()
-  // how many of the waiting ones somebody still wants
-  #waitingWants = 0
   // what each REQUEST asked for, in the order in which they will be answered
   readonly #requests = new Fifo<Want[]>()
   // by the sequence under which their bodies will come, the oldest first
   readonly #promised = new Map<number, Want>()
   #order = 0
-  // bodies that began before the HASHES that names them, by sequence
-  readonly #unknown = new Map<number, ReceivedBody>()
-  // bodies that have begun and not ended
-  readonly #bodies = new Set<ReceivedBody>()
-  // bodies with something that nobody has read yet
-  readonly #unreadBodies = new Set<ReceivedBody>()
-  #unread = 0
   // hashes that were sent and whose body has not ended
   #outstanding = 0
 
@@ -78,13 +70,15 @@ export class Requester implements ReceivedBodyOwner {
     this.#writer = writer
     this.#limits = limits
     this.#watch = new ProgressWatch(limits)
+    this.#arrivals = new Arrivals(this, writer, limits)
+    this.#wants = new Wants(limits.maxHashBytes, (hash, error) => { owner.onFailed(hash, error) })
   }
 
   /**
    * If the remote must not send more for now
    */
   get full (): boolean {
-    return this.#unread >= this.#limits.maxUnreadBytes
+    return this.#arrivals.full
   }
 
   /**
@@ -98,21 +92,23 @@ export class Requester implements ReceivedBodyOwner {
    * If nothing that anybody here wants is still to come
    */
   get settled (): boolean {
-    return this.#bodies.size === 0 && !this.#anyWanted()
+    return this.#arrivals.coming.size === 0 && !this.#wants.anyWanted
   }
 
   request (hash: string): void {
-    this.#want(hash).requested = true
+    this.#wants.add(hash).requested = true
+    this.#owner.wake()
   }
 
   /**
-   * Gives the response of a hash, which `request()` may have asked for as well
+   * Gets the response of a hash, which `request()` may have asked for as well
    */
   async get (hash: string, signal?: AbortSignal): Promise<ExchangeResponse> {
     signal?.throwIfAborted()
 
-    const want = this.#want(hash)
+    const want = this.#wants.add(hash)
     const deferred = want.join()
+    this.#owner.wake()
 
     if (signal == null) {
       return deferred.promise
@@ -123,7 +119,8 @@ export class Requester implements ReceivedBodyOwner {
     const onAbort = (): void => {
       if (body == null) {
         want.leave(deferred, signal.reason)
-        this.#forget(want)
+        this.#wants.release(want)
+        this.#owner.wake()
       } else {
         body.cancel(signal.reason)
       }
@@ -132,53 +129,38 @@ export class Requester implements ReceivedBodyOwner {
 
     try {
       body = await deferred.promise
-
-      if (body.takers > 1 || body.ended) {
+    } finally {
+      if (body == null || body.takers > 1 || body.ended) {
         signal.removeEventListener('abort', onAbort)
       } else {
         body.onFinish = () => { signal.removeEventListener('abort', onAbort) }
       }
-
-      return body
-    } catch (err) {
-      signal.removeEventListener('abort', onAbort)
-      throw err
     }
+
+    return body
   }
 
   /**
    * Writes REQUESTs for what waits, as far as the remote may have them
    */
   fill (): void {
-    let room = this.#limits.maxOutstanding - this.#outstanding
+    const room = this.#limits.maxOutstanding - this.#outstanding
+    const waiting = this.#wants.waiting.size
 
     // not one by one, as bodies come to their ends
-    if (this.#waitingWants === 0 || room < Math.min(this.#waitingWants, MAX_BATCH_HASHES, this.#limits.maxOutstanding)) {
+    if (waiting === 0 || room < Math.min(waiting, MAX_BATCH_HASHES, this.#limits.maxOutstanding)) {
       return
     }
 
-    let wants: Want[] = []
-    let bytes = 0
-
-    for (let want = this.#waiting.peek(); want != null && room > 0; want = this.#waiting.peek()) {
-      if (want.state === WAITING) {
-        if (wants.length === MAX_BATCH_HASHES || (wants.length > 0 && bytes + want.length > MAX_BATCH_BYTES)) {
-          this.#send(wants)
-          wants = []
-          bytes = 0
-        }
-
-        wants.push(want)
-        bytes += want.length
-        room--
-        this.#waitingWants--
-      }
-
-      this.#waiting.shift()
+    if (this.#outstanding === 0) {
+      this.#watch.reset()
     }
 
-    if (wants.length > 0) {
-      this.#send(wants)
+    for (const wants of this.#wants.take(room)) {
+      this.#outstanding += wants.length
+      this.#requests.push(wants)
+      this.sent++
+      this.#writer.rpc({ type: RPCType.REQUEST, hashes: wants.map(({ hash }) => hash) })
     }
   }
 
@@ -196,41 +178,27 @@ export class Requester implements ReceivedBodyOwner {
     this.#watch.reset()
 
     for (const { hash, sequence } of mapping) {
-      const want = this.#wants.get(hash)
-
-      if (want?.state !== SENT || want.request !== wants) {
-        throw new UnrequestedError(`The remote promised "${hash}", which it was not asked for`)
-      }
-
-      if (this.#promised.has(sequence)) {
-        throw new DuplicateSequenceError(`The remote promised two bodies under sequence ${sequence}`)
-      }
-
-      want.state = PROMISED
-      want.order = this.#order++
-      this.#promised.set(sequence, want)
+      this.#promise(wants, hash, sequence)
     }
 
     for (const want of wants) {
       if (want.state === SENT) {
         this.#outstanding--
-        this.#drop(want, new NotFoundError(`The remote does not have "${want.hash}"`))
+        this.#wants.drop(want, new NotFoundError(`The remote does not have "${want.hash}"`))
       }
     }
 
     for (const { sequence } of mapping) {
-      const body = this.#unknown.get(sequence)
       const want = this.#promised.get(sequence)
+      const body = this.#arrivals.adopt(sequence)
 
-      if (body != null && want != null) {
-        this.#unknown.delete(sequence)
+      if (want != null && body != null) {
         this.#begin(want, body)
       }
     }
 
     this.#checkUnknown()
-
-    // what waits may fill the room of what was not found
+    // others may be sent in the place of what was not found
     this.#owner.wake()
   }
 
@@ -239,22 +207,14 @@ export class Requester implements ReceivedBodyOwner {
    */
   onBody (sequence: number, channel: number): InboundBody | undefined {
     const want = this.#promised.get(sequence)
-    const body = new ReceivedBody(sequence, channel, this)
 
     if (want != null) {
+      const body = this.#arrivals.add(sequence, channel)
       this.#begin(want, body)
       return body.ended ? undefined : body
     }
 
-    if (this.#unknown.has(sequence)) {
-      throw new DuplicateSequenceError(`The remote sent two bodies under sequence ${sequence}`)
-    }
-
-    if (this.#unknown.size >= this.#limits.maxUnknownBodies) {
-      throw new LimitError(`The remote sent more than ${this.#limits.maxUnknownBodies} bodies before their names`)
-    }
-
-    this.#unknown.set(sequence, body)
+    const body = this.#arrivals.addUnknown(sequence, channel)
     this.#checkUnknown()
     return body
   }
@@ -263,9 +223,9 @@ export class Requester implements ReceivedBodyOwner {
    * One of ours has closed: it answers no more
    */
   onRemoteClose (): void {
-    for (const want of this.#wants.values()) {
+    for (const want of this.#wants) {
       if (want.state === WAITING || want.state === SENT) {
-        this.#drop(want, new RemoteClosedError())
+        this.#wants.drop(want, new RemoteClosedError())
       }
     }
   }
@@ -274,16 +234,11 @@ export class Requester implements ReceivedBodyOwner {
    * The exchange has ended
    */
   end (err: Error): void {
-    for (const want of this.#wants.values()) {
-      this.#drop(want, err)
+    for (const want of this.#wants) {
+      this.#wants.drop(want, err)
     }
 
-    for (const body of [...this.#bodies, ...this.#unknown.values()]) {
-      body.close(err)
-    }
-
-    this.#unknown.clear()
-    this.#waiting.clear()
+    this.#arrivals.end(err)
     this.#requests.clear()
     this.#promised.clear()
   }
@@ -293,120 +248,59 @@ export class Requester implements ReceivedBodyOwner {
    */
   tick (ms: number): void {
     if (this.full) {
-      this.#cancelUnread(ms)
-      return
-    }
-
-    if (this.#outstanding === 0 && this.#waitingWants === 0) {
+      this.#arrivals.tick(ms, body => this.#outstanding > (body.ended ? 0 : 1))
+    } else if (this.#outstanding === 0 && this.#wants.waiting.size === 0) {
       this.#watch.reset()
-      return
-    }
-
-    const [head] = this.#owedBodies()
-
-    switch (this.#watch.tick(ms, head, head instanceof ReceivedBody ? this.#bodies.size : 0)) {
-      case IDLE: this.#failOldest(); break
-      case SLOW: this.#fail(head, new TimeoutError(`Less than ${this.#limits.minBodyRate} bytes a second came of the body`)); break
-      default:
+    } else {
+      this.#watchProgress(ms)
     }
   }
 
-  // ReceivedBodyOwner
+  // ArrivalsOwner
 
-  onUnread (body: ReceivedBody, change: number): void {
-    const wasFull = this.full
-    this.#unread += change
+  onRoom (): void {
+    this.#owner.onRoom()
+  }
 
-    if (body.unread === 0) {
-      this.#unreadBodies.delete(body)
-    } else {
-      this.#unreadBodies.add(body)
-    }
-
-    if (wasFull) {
-      // not before there is room for some more, as waking up costs as well
-      if (this.#unread <= this.#limits.maxUnreadBytes / 2) {
-        this.#owner.onRoom()
-      }
-    } else if (this.full) {
-      this.#checkUnknown()
-    }
+  discard (channel: number): void {
+    this.#owner.discard(channel)
   }
 
   onBytes (body: ReceivedBody, bytes: number): void {
     this.#watch.onBytes(body, bytes)
   }
 
-  onEnd (body: ReceivedBody): void {
-    if (this.#bodies.delete(body)) {
-      this.#ended()
-    }
-  }
-
-  onCancel (body: ReceivedBody): void {
-    this.#writer.error(-body.channel, (body.sequence + 1).toString(16))
-    this.#owner.discard(body.channel)
-    this.#bodies.delete(body)
-    this.#ended()
-  }
-
-  #ended (): void {
+  onDone (): void {
     this.#outstanding--
     this.#owner.wake()
   }
 
-  #anyWanted (): boolean {
-    for (const want of this.#wants.values()) {
-      if (want.wanted) {
-        return true
-      }
+  #promise (wants: Want[], hash: string, sequence: number): void {
+    const want = this.#wants.get(hash)
+
+    if (want?.state !== SENT || want.request !== wants) {
+      throw new UnrequestedError(`The remote promised "${hash}", which it was not asked for`)
     }
 
-    return false
-  }
-
-  #want (hash: string): Want {
-    let want = this.#wants.get(hash)
-
-    if (want == null) {
-      want = new Want(hash, hashLength(hash, this.#limits.maxHashBytes))
-      this.#wants.set(hash, want)
-      this.#waiting.push(want)
-      this.#waitingWants++
-      this.#owner.wake()
+    if (this.#promised.has(sequence)) {
+      throw new DuplicateSequenceError(`The remote promised two bodies under sequence ${sequence}`)
     }
 
-    return want
-  }
-
-  #send (wants: Want[]): void {
-    if (this.#outstanding === 0) {
-      this.#watch.reset()
-    }
-
-    for (const want of wants) {
-      want.state = SENT
-      want.request = wants
-    }
-
-    this.#outstanding += wants.length
-    this.#requests.push(wants)
-    this.sent++
-    this.#writer.rpc({ type: RPCType.REQUEST, hashes: wants.map(want => want.hash) })
+    want.state = PROMISED
+    want.order = this.#order++
+    this.#promised.set(sequence, want)
   }
 
   #begin (want: Want, body: ReceivedBody): void {
     this.#promised.delete(body.sequence)
-    this.#wants.delete(want.hash)
-    want.state = SETTLED
+    this.#wants.settle(want)
     body.hash = want.hash
     body.order = want.order
+    body.takers = want.takers
 
     if (body.ended) {
       // it came as a whole before its name
-      this.#ended()
-    } else {
-      this.#bodies.add(body)
+      this.onDone()
     }
 
     if (!want.wanted) {
@@ -414,14 +308,11 @@ export class Requester implements ReceivedBodyOwner {
       return
     }
 
-    body.takers = want.getters + (want.requested ? 1 : 0)
-    let taken = want.resolve(body)
+    const { requested } = want
+    const given = want.resolve(body)
+    const taken = requested && this.#owner.onResponse(body)
 
-    if (want.requested && this.#owner.onResponse(body)) {
-      taken = true
-    }
-
-    if (!taken) {
+    if (!given && !taken) {
       const err = new UnreadError('Nobody listens for responses')
       body.cancel(err)
       this.#owner.onFailed(want.hash, err)
@@ -429,55 +320,30 @@ export class Requester implements ReceivedBodyOwner {
   }
 
   /**
-   * Nobody may want it any more
+   * Bodies of unknown name may only come while an answer is to come
    */
-  #forget (want: Want): void {
-    if (want.state === WAITING && !want.wanted) {
-      this.#wants.delete(want.hash)
-      want.state = SETTLED
-      this.#waitingWants--
-    }
-
-    this.#owner.wake()
-  }
-
-  /**
-   * Tells those who want it that it will not come. It may come all the same, and
-   * is refused then.
-   */
-  #fail (owed: Want | ReceivedBody | undefined, err: Error): void {
-    if (owed instanceof ReceivedBody) {
-      owed.cancel(err)
-    } else if (owed != null) {
-      const { requested } = owed
-      owed.requested = false
-      owed.reject(err)
-      this.#forget(owed)
-
-      if (requested) {
-        this.#owner.onFailed(owed.hash, err)
-      }
+  #checkUnknown (): void {
+    if (this.#arrivals.unknown > 0 && this.#requests.length === 0) {
+      throw new UnrequestedError('The remote sent a body that was not requested')
     }
   }
 
-  /**
-   * It will not come
-   */
-  #drop (want: Want, err: Error): void {
-    if (want.state === WAITING) {
-      this.#waitingWants--
-    }
+  #watchProgress (ms: number): void {
+    const [head] = this.#owedBodies()
+    const share = head instanceof ReceivedBody ? this.#arrivals.coming.size : 0
 
-    want.state = SETTLED
-    this.#wants.delete(want.hash)
-    this.#fail(want, err)
+    switch (this.#watch.tick(ms, head, share)) {
+      case IDLE: this.#failOldest(); break
+      case SLOW: this.#fail(head, new TimeoutError(`Less than ${this.#limits.minBodyRate} bytes a second came of the body`)); break
+      default:
+    }
   }
 
   /**
    * Bodies that somebody wants, in the order in which they were promised
    */
   #owedBodies (): Array<Want | ReceivedBody> {
-    const owed: Array<Want | ReceivedBody> = [...this.#bodies]
+    const owed: Array<Want | ReceivedBody> = [...this.#arrivals.coming]
 
     for (const want of this.#promised.values()) {
       if (want.wanted) {
@@ -496,75 +362,28 @@ export class Requester implements ReceivedBodyOwner {
   #failOldest (): void {
     const err = new TimeoutError(`Nothing came from the remote for ${this.#limits.requestTimeout} ms`)
 
-    if (this.#unknown.size > 0) {
+    if (this.#arrivals.unknown > 0) {
+      // nothing can be done about bodies that nobody knows
       throw err
     }
 
-    let units = Math.pow(2, this.#watch.timeouts - 1)
+    const oldest = [
+      ...this.#owedBodies().map(owed => [owed]),
+      ...[...this.#requests].map(wants => wants.filter(({ wanted }) => wanted)).filter(({ length }) => length > 0),
+      // those for which there was never room
+      ...[...this.#wants.waiting].map(want => [want])
+    ]
 
-    for (const owed of this.#owedBodies()) {
-      if (units-- <= 0) {
-        return
-      }
-
+    for (const owed of oldest.slice(0, Math.pow(2, this.#watch.timeouts - 1)).flat()) {
       this.#fail(owed, err)
     }
-
-    for (const wants of this.#requests) {
-      const wanted = wants.filter(want => want.wanted)
-
-      if (wanted.length > 0) {
-        if (units-- <= 0) {
-          return
-        }
-
-        wanted.forEach(want => { this.#fail(want, err) })
-      }
-    }
-
-    // those for which there was never room
-    let waiting = units * MAX_BATCH_HASHES
-
-    for (const want of this.#waiting) {
-      if (want.state === WAITING && waiting-- > 0) {
-        this.#fail(want, err)
-      }
-    }
   }
 
-  #cancelUnread (ms: number): void {
-    for (const body of this.#unreadBodies) {
-      body.unreadFor += ms
-
-      if (body.unreadFor >= this.#limits.unreadTimeout && this.#outstanding > (body.ended ? 0 : 1)) {
-        body.cancel(new UnreadError(`The response was not read for ${this.#limits.unreadTimeout} ms while others waited behind it`))
-      }
-    }
-  }
-
-  /**
-   * Bodies of unknown name may only wait for an answer, and must leave room to
-   * read it
-   */
-  #checkUnknown (): void {
-    if (this.#unknown.size === 0) {
-      return
-    }
-
-    if (this.#requests.length === 0) {
-      throw new UnrequestedError('The remote sent a body that was not requested')
-    }
-
-    if (this.full) {
-      let bytes = 0
-
-      for (const body of this.#unknown.values()) {
-        bytes += body.unread
-      }
-
-      if (bytes >= this.#limits.maxUnreadBytes) {
-        throw new LimitError(`The remote sent more than ${this.#limits.maxUnreadBytes} bytes of bodies before their names`)
-      }
+  #fail (owed: Want | ReceivedBody, err: Error): void {
+    if (owed instanceof ReceivedBody) {
+      owed.cancel(err)
+    } else {
+      this.#wants.fail(owed, err)
     }
   }
 }

@@ -53,6 +53,7 @@ export class Sender implements SentBodyOwner {
   #open: SentBody[] = []
   #readAhead = 0
   #paused = false
+  #ended?: Error
   // of the open bodies; the lowest free number is used
   readonly #channels: Array<SentBody | undefined> = []
 
@@ -74,7 +75,11 @@ export class Sender implements SentBodyOwner {
    * given `after` answers
    */
   promise (bodies: SentBody[], after: number): void {
-    if (bodies.length > 0) {
+    const ended = this.#ended
+
+    if (ended != null) {
+      bodies.forEach(body => { body.stop(ended) })
+    } else if (bodies.length > 0) {
       this.#promised.push({ bodies, next: 0, after })
       this.#owner.wake()
     }
@@ -115,6 +120,8 @@ export class Sender implements SentBodyOwner {
   }
 
   end (err: Error): void {
+    this.#ended = err
+
     for (const body of this.#open) {
       body.stop(err)
     }

@@ -62,11 +62,11 @@ export class SentBody {
   open (): void {
     try {
       if (Symbol.asyncIterator in this.#source) {
-        this.#async = this.#source[Symbol.asyncIterator]()
+        this.#async = opened(this.#source[Symbol.asyncIterator]())
         // its errors are kept for the remote, it never rejects
         void this.#read(this.#async)
       } else {
-        this.#sync = this.#source[Symbol.iterator]()
+        this.#sync = opened(this.#source[Symbol.iterator]())
       }
     } catch (err: any) {
       this.#end(err)
@@ -87,7 +87,7 @@ export class SentBody {
           this.#add(value)
         }
       } catch (err: any) {
-        this.#end(err)
+        this.#fail(err)
       }
     }
 
@@ -180,9 +180,19 @@ export class SentBody {
       }
     } catch (err: any) {
       if (!this.ended) {
-        this.#end(err)
+        this.#fail(err)
       }
     }
+  }
+
+  /**
+   * The source has failed, or gave what cannot be sent. What came before is
+   * sent.
+   */
+  #fail (err: Error): void {
+    this.#end(err)
+    this.#cancel(err)
+    release(this.#sync ?? this.#async, err)
   }
 
   #add (chunk: Uint8Array | Uint8ArrayList): void {
@@ -223,6 +233,14 @@ export class SentBody {
     this.resume()
     this.#owner.wake()
   }
+}
+
+function opened <T> (iterator: T): T {
+  if (iterator == null) {
+    throw new InvalidParametersError('A source gave no iterator')
+  }
+
+  return iterator
 }
 
 /**

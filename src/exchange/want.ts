@@ -50,14 +50,14 @@ export class Want {
   }
 
   get wanted (): boolean {
-    return this.requested || this.#gets.length > 0
+    return this.takers > 0
   }
 
   /**
-   * How many calls of `get()` wait for it
+   * How many calls of `get()` and `request()` wait for it, the latter together
    */
-  get getters (): number {
-    return this.#gets.length
+  get takers (): number {
+    return this.#gets.length + (this.requested ? 1 : 0)
   }
 
   join (): PromiseWithResolvers<ReceivedBody> {
@@ -85,9 +85,13 @@ export class Want {
     return gets.length > 0
   }
 
+  /**
+   * Gives the error to every `get()`, and leaves nobody waiting
+   */
   reject (err: Error): void {
     const gets = this.#gets
     this.#gets = []
+    this.requested = false
 
     for (const { reject } of gets) {
       reject(err)

@@ -1,10 +1,10 @@
 import { InvalidMessageError, ProtocolError } from '@libp2p/interface'
-import { Uint8ArrayList } from 'uint8arraylist'
 import { LimitError } from '../errors.ts'
 import { DATA, END, ERROR, FrameDecoder, HEADER, NAMELESS, NOTHING, PART } from './frame-decoder.ts'
 import { RPC_CHANNEL } from './frame-writer.ts'
 import { decodeRPC } from './rpc-codec.ts'
 import type { RPCLimits, RPCMessage } from './rpc-codec.ts'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 export interface ChannelsLimits extends RPCLimits {
   maxRPCBytes: number
@@ -56,6 +56,8 @@ const DISCARDED = Symbol.for('libp2p-hash-exchange/discarded')
  */
 const RPC = Symbol.for('libp2p-hash-exchange/rpc')
 
+const EMPTY = new Uint8Array(0)
+
 /**
  * Sorts the frames of a stream to the channels that the remote has opened, and
  * gives RPC messages whole and bodies part by part
@@ -69,7 +71,8 @@ export class Channels {
 
   // what is on the channel of the frame that is being read; undefined: nothing
   #current: InboundBody | typeof DISCARDED | typeof RPC | undefined
-  #message = new Uint8ArrayList()
+  // what has come of a message that did not come in one part
+  #message: Uint8Array = EMPTY
   #reason = ''
 
   constructor (handler: ChannelsHandler, limits: ChannelsLimits) {
@@ -90,13 +93,6 @@ export class Channels {
    */
   get atBoundary (): boolean {
     return this.#decoder.atBoundary
-  }
-
-  /**
-   * How many channels the remote has open for bodies
-   */
-  get size (): number {
-    return this.#open.size
   }
 
   /**
@@ -225,19 +221,40 @@ export class Channels {
         }
       }
     } else if (current === RPC) {
-      this.#message.append(part)
-
-      if (dataLeft === 0) {
-        const data = this.#message
-        this.#message = new Uint8ArrayList()
-        const message = decodeRPC(data, this.#limits)
-
-        if (message != null) {
-          this.#handler.message(message)
-        }
-      }
+      this.#rpcPart(part)
     } else if (current != null && current !== DISCARDED) {
       current.data(part)
+    }
+  }
+
+  #rpcPart (part: Uint8Array): void {
+    const { dataLength, dataLeft } = this.#decoder
+
+    if (part.length < dataLength) {
+      const end = dataLength - dataLeft
+
+      // it grows with what comes. A list of the parts would cost a hundred times
+      // their bytes where a remote sends one at a time.
+      if (end > this.#message.length) {
+        const longer = new Uint8Array(Math.min(dataLength, 2 * end))
+        longer.set(this.#message)
+        this.#message = longer
+      }
+
+      this.#message.set(part, end - part.length)
+
+      if (dataLeft > 0) {
+        return
+      }
+
+      part = this.#message
+      this.#message = EMPTY
+    }
+
+    const message = decodeRPC(part, this.#limits)
+
+    if (message != null) {
+      this.#handler.message(message)
     }
   }
 

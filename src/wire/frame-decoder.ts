@@ -80,8 +80,7 @@ export class FrameDecoder {
 
   constructor (maxHeaderBytes: number) {
     this.#maxHeaderBytes = maxHeaderBytes
-    // room for the header and for the length of the data behind it
-    this.#split = new Uint8Array(maxHeaderBytes + 16)
+    this.#split = new Uint8Array(maxHeaderBytes)
   }
 
   /**
@@ -95,7 +94,10 @@ export class FrameDecoder {
       this.#buf = chunk
       this.#pos = 0
     } else {
-      this.#parts.push(...chunk)
+      for (const part of chunk) {
+        this.#parts.push(part)
+      }
+
       this.#nextPart()
     }
   }
@@ -168,42 +170,42 @@ export class FrameDecoder {
    * Returns true when the header is complete
    */
   #readHeader (): boolean {
+    const before = this.#splitLength
     let header = this.#buf
     let start = this.#pos
-    let end = Math.min(header.length, start + this.#length)
+    // never more than a header may have, so that what is refused does not
+    // depend on how it was split
+    let end = Math.min(header.length, start + Math.min(this.#length, this.#maxHeaderBytes) - before)
 
-    if (this.#splitLength > 0) {
-      const take = Math.min(this.#split.length - this.#splitLength, end - start)
-      this.#split.set(header.subarray(start, start + take), this.#splitLength)
+    if (before > 0) {
+      this.#split.set(header.subarray(start, end), before)
       header = this.#split
+      end += before - start
       start = 0
-      end = Math.min(this.#splitLength + take, this.#length)
     }
 
     if (!this.#parse(header, start, end)) {
-      if (end - start >= this.#length) {
+      const size = end - start
+
+      if (size === this.#length) {
         throw new InvalidMessageError('A field passes the end of its frame')
       }
 
-      if (end - start > this.#maxHeaderBytes) {
+      if (size === this.#maxHeaderBytes) {
         throw new LimitError(`A frame has more than ${this.#maxHeaderBytes} bytes before its data`)
       }
 
       // keep what there is and wait for the rest
-      if (this.#splitLength === 0) {
-        this.#split.set(header.subarray(start, end), 0)
+      if (before === 0) {
+        this.#split.set(header.subarray(start, end))
       }
 
-      this.#splitLength = end - start
+      this.#splitLength = size
       this.#pos = this.#buf.length
       return false
     }
 
     const taken = this.#cursor - start
-
-    if (taken > this.#maxHeaderBytes + 16) {
-      throw new LimitError(`A frame has more than ${this.#maxHeaderBytes} bytes before its data`)
-    }
 
     if (this.#length - taken !== this.dataLength) {
       throw new InvalidMessageError('The data of a frame does not end with it')
@@ -213,7 +215,7 @@ export class FrameDecoder {
       throw new InvalidMessageError('A frame has no channel')
     }
 
-    this.#pos += taken - this.#splitLength
+    this.#pos += taken - before
     this.dataLeft = this.dataLength
     this.#toNextFrameAfterData()
     return true
@@ -301,28 +303,42 @@ export class FrameDecoder {
         return true
       } else if (tag < 0x28) {
         throw new InvalidMessageError(`Field ${tag >>> 3} of a frame has the wrong type ${wireType}`)
-      } else {
-        // a field that we do not know
-        const size = wireType === 0 ? this.#varint(buf, end) : wireType === 1 ? 8 : wireType === 2 ? this.#varint(buf, end) : wireType === 5 ? 4 : NaN
-
-        if (Number.isNaN(size)) {
-          throw new InvalidMessageError(`A field of a frame is of unknown type ${wireType}`)
-        }
-
-        if (size === INCOMPLETE) {
-          return false
-        }
-
-        if (wireType !== 0) {
-          if (this.#cursor + size > end) {
-            return false
-          }
-
-          this.#cursor += size
-        }
+      } else if (!this.#skip(buf, end, wireType)) {
+        return false
       }
     }
 
+    return true
+  }
+
+  /**
+   * Passes over a field that we do not know
+   */
+  #skip (buf: Uint8Array, end: number, wireType: number): boolean {
+    let size = 0
+
+    if (wireType === VARINT) {
+      // of any length, as it may be of 64 bits
+      while (this.#cursor < end && buf[this.#cursor] >= 0x80) {
+        this.#cursor++
+      }
+
+      size = 1
+    } else if (wireType === BYTES) {
+      size = this.#varint(buf, end)
+    } else if (wireType === FIXED64) {
+      size = 8
+    } else if (wireType === FIXED32) {
+      size = 4
+    } else {
+      throw new InvalidMessageError(`A field of a frame is of unknown type ${wireType}`)
+    }
+
+    if (size === INCOMPLETE || this.#cursor + size > end) {
+      return false
+    }
+
+    this.#cursor += size
     return true
   }
 
@@ -359,6 +375,12 @@ const EMPTY = new Uint8Array(0)
 const INCOMPLETE = -1
 // eight bytes of seven bits are more than a safe integer has
 const MAX_SCALE = Math.pow(2, 49)
+
+// how a field is written, in the last three bits of its tag
+const VARINT = 0
+const FIXED64 = 1
+const BYTES = 2
+const FIXED32 = 5
 
 const CHANNEL_TAG = 0x08
 const NAME_TAG = 0x12

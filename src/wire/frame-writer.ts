@@ -1,5 +1,6 @@
 import * as lp from 'it-length-prefixed'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { allocUnsafe } from 'uint8arrays/alloc'
 import { DATA, END, ERROR } from './frame-decoder.ts'
 import { Frame } from './frame.ts'
 import { encodeRPC } from './rpc-codec.ts'
@@ -37,7 +38,7 @@ const MAX_HEADER_BYTES = 5 + 6 + 10 + 2 + 6
  */
 export class FrameWriter {
   #list = new Uint8ArrayList()
-  #slab = new Uint8Array(SLAB_BYTES)
+  #slab: Uint8Array = EMPTY
   // the part of the slab that is not in the list yet
   #start = 0
   #pos = 0
@@ -76,13 +77,7 @@ export class FrameWriter {
    */
   data (channel: number, name: string | undefined, data: Uint8Array): void {
     this.#header(channel, name, DATA, data.length)
-
-    if (data.length > COPY_BYTES) {
-      this.#flushSlab()
-      this.#list.append(data)
-    } else {
-      this.#bytes(data)
-    }
+    this.#bytes(data)
   }
 
   /**
@@ -147,9 +142,14 @@ export class FrameWriter {
   }
 
   #bytes (data: Uint8Array): void {
-    this.#room(data.length)
-    this.#slab.set(data, this.#pos)
-    this.#pos += data.length
+    if (data.length > COPY_BYTES) {
+      this.#flushSlab()
+      this.#list.append(data)
+    } else {
+      this.#room(data.length)
+      this.#slab.set(data, this.#pos)
+      this.#pos += data.length
+    }
   }
 
   #varint (value: number): void {
@@ -162,9 +162,10 @@ export class FrameWriter {
   }
 
   #room (bytes: number): void {
-    if (this.#pos + bytes > SLAB_BYTES) {
+    if (this.#pos + bytes > this.#slab.length) {
       this.#flushSlab()
-      this.#slab = new Uint8Array(SLAB_BYTES)
+      // what is not written never leaves it
+      this.#slab = allocUnsafe(SLAB_BYTES)
       this.#start = 0
       this.#pos = 0
     }
@@ -177,6 +178,8 @@ export class FrameWriter {
     }
   }
 }
+
+const EMPTY = new Uint8Array(0)
 
 function varintLength (value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : value < 0x10000000 ? 4 : 5

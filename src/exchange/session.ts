@@ -1,0 +1,447 @@
+import { ProtocolError, TimeoutError } from '@libp2p/interface'
+import { ExchangeClosedError, RemoteClosedError, UnexpectedEndError } from '../errors.ts'
+import { Channels } from '../wire/channels.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { RPCType } from '../wire/rpc-codec.ts'
+import { Announcer } from './announcer.ts'
+import { CLOSE, Closing, GIVE_UP } from './closing.ts'
+import { Inlet } from './inlet.ts'
+import { Provider } from './provider.ts'
+import { Requester } from './requester.ts'
+import { Waker } from './waker.ts'
+import type { CreateReadStream, ExchangeResponse } from './api.ts'
+import type { ExchangeLimits } from './limits.ts'
+import type { ProviderOwner } from './provider.ts'
+import type { RequesterOwner } from './requester.ts'
+import type { ChannelsHandler, InboundBody } from '../wire/channels.ts'
+import type { Mapping, RPCMessage } from '../wire/rpc-codec.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Source } from 'it-stream-types'
+import type { Uint8ArrayList } from 'uint8arraylist'
+
+/**
+ * Who is told what happens
+ */
+export interface SessionOwner {
+  onAvailable(hashes: string[]): void
+  /**
+   * Returns false if nobody takes the response
+   */
+  onResponse(response: ExchangeResponse): boolean
+  onFailed(hash: string, error: Error): void
+  onUnsent(hash: string, error: Error): void
+  /**
+   * Throws if the remote must not claim this
+   */
+  onId(id: string): void
+  onSince(sequence: number): void
+  onSeen(sequence: number): void
+  /**
+   * Something of the remote or of the application is ignored
+   */
+  onIgnored(what: string): void
+  onEnd(error: Error | null): void
+}
+
+export interface SessionInit {
+  limits: ExchangeLimits
+  peer?: PeerId
+  provides?(hash: string): boolean
+}
+
+/**
+ * What goes on during an exchange: joins what we ask of the remote, what it asks
+ * of us, and what we announce, over one stream of bytes each way
+ */
+export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
+  public readonly requester: Requester
+  public readonly announcer: Announcer
+  public readonly remotePeer?: PeerId
+  /**
+   * If the remote is known to run this implementation
+   */
+  public remoteIsOurs = false
+  /**
+   * What ended it, if it was not closed
+   */
+  public error?: Error
+
+  readonly #owner: SessionOwner
+  readonly #limits: ExchangeLimits
+  readonly #writer = new FrameWriter()
+  readonly #channels: Channels
+  readonly #provider: Provider
+  readonly #closing: Closing
+  readonly #inlet = new Inlet<Uint8Array | Uint8ArrayList>()
+  readonly #output = new Waker()
+  readonly #room = new Waker()
+  readonly #closed = Promise.withResolvers<void>()
+  #inputEnded = false
+  readonly #tickMs: number
+  #clock?: ReturnType<typeof setInterval>
+
+  constructor (createReadStream: CreateReadStream, owner: SessionOwner, init: SessionInit) {
+    const limits = this.#limits = init.limits
+
+    this.#owner = owner
+    this.remotePeer = init.peer
+    this.#channels = new Channels(this, limits)
+    this.#closing = new Closing(limits)
+    this.requester = new Requester(this, this.#writer, limits)
+    this.#provider = new Provider(createReadStream, this, this.#writer, limits)
+    this.announcer = new Announcer(() => { this.wake() }, this.#writer, limits, init.provides)
+
+    const { serveTimeout, requestTimeout, rateWindow, unreadTimeout, closeTimeout, quietTimeout } = limits
+    const shortest = Math.min(serveTimeout, requestTimeout, rateWindow, unreadTimeout, closeTimeout, quietTimeout)
+    this.#tickMs = Math.max(5, Math.min(1000, shortest / 4))
+
+    // whoever waits for it is told; it may be that nobody does
+    this.#closed.promise.catch(() => {})
+  }
+
+  /**
+   * Settled when both sides have closed, or when something else has ended it
+   */
+  get closed (): Promise<void> {
+    return this.#closed.promise
+  }
+
+  /**
+   * Why nothing more can be requested, if that is so
+   */
+  get refusal (): Error | undefined {
+    if (this.error != null) {
+      return this.error
+    }
+
+    if (this.#closing.begun) {
+      return this.#closing.received ? new RemoteClosedError() : new ExchangeClosedError()
+    }
+  }
+
+  /**
+   * Sends a message at once, before any body
+   */
+  tell (message: RPCMessage): void {
+    if (this.#closing.sent || this.error != null) {
+      this.#owner.onIgnored(`${message.type} of ours, as the exchange is closed`)
+    } else {
+      this.#writer.rpc(message)
+      this.wake()
+    }
+  }
+
+  /**
+   * Closes when nothing is left to be answered
+   */
+  close (): void {
+    this.startClock()
+    this.#closing.begin()
+    this.announcer.close(new ExchangeClosedError())
+    this.wake()
+  }
+
+  /**
+   * Takes the bytes of the remote
+   */
+  async read (source: Source<Uint8Array | Uint8ArrayList>): Promise<void> {
+    try {
+      this.startClock()
+
+      if (this.error != null) {
+        throw this.error
+      }
+
+      for await (const chunk of this.#inlet.read(source)) {
+        await this.#readChunk(chunk)
+      }
+
+      this.#onInputEnd()
+    } catch (err: any) {
+      if (!this.#closing.over) {
+        this.end(err)
+        throw err
+      }
+    } finally {
+      this.#inputEnded = true
+
+      if (this.#closing.over) {
+        this.#stopClock()
+      }
+    }
+  }
+
+  /**
+   * Gives the bytes for the remote
+   */
+  async * write (): AsyncGenerator<Uint8ArrayList> {
+    try {
+      this.startClock()
+
+      while (true) {
+        this.#fill()
+
+        if (this.error != null) {
+          throw this.error
+        }
+
+        if (this.#writer.byteLength > 0) {
+          this.#closing.onProgress()
+          yield this.#writer.take()
+        } else if (this.#isOver) {
+          this.#finish()
+          return
+        } else {
+          await this.#output.sleep()
+        }
+      }
+    } finally {
+      this.end(new UnexpectedEndError('The stream was closed for writing before the exchange was closed'))
+    }
+  }
+
+  /**
+   * Ends it at once, unless it has ended
+   */
+  end (err: Error): void {
+    if (this.#closing.over || this.error != null) {
+      return
+    }
+
+    this.error = err
+    this.requester.end(err)
+    this.#provider.end(err)
+    this.announcer.end(err)
+    this.#stopClock()
+    this.#closed.reject(err)
+    this.#inlet.interrupt(err)
+    this.#room.wake()
+    this.wake()
+    this.#owner.onEnd(err)
+  }
+
+  /**
+   * Time-outs run from now on
+   */
+  startClock (): void {
+    if (this.#clock == null && this.error == null && !this.#closing.over) {
+      this.#clock = setInterval(() => { this.#tick() }, this.#tickMs)
+      // it keeps no process alive
+      this.#clock.unref?.()
+    }
+  }
+
+  // RequesterOwner and ProviderOwner
+
+  wake (): void {
+    this.#output.wake()
+  }
+
+  onRoom (): void {
+    this.#room.wake()
+  }
+
+  discard (channel: number): void {
+    this.#channels.discard(channel)
+  }
+
+  get requests (): { sent: number, answered: number } {
+    return this.requester
+  }
+
+  isProvided (hash: string): boolean {
+    return this.announcer.isProvided(hash)
+  }
+
+  onResponse (response: ExchangeResponse): boolean {
+    return this.#owner.onResponse(response)
+  }
+
+  onFailed (hash: string, error: Error): void {
+    this.#owner.onFailed(hash, error)
+  }
+
+  onUnsent (hash: string, error: Error): void {
+    this.#owner.onUnsent(hash, error)
+  }
+
+  // ChannelsHandler
+
+  message (message: Required<RPCMessage>): void {
+    if (this.#closing.received && this.remoteIsOurs) {
+      throw new ProtocolError(`The remote sent ${message.type} after its CLOSE`)
+    }
+
+    this.#handlers[message.type](message)
+  }
+
+  body (sequence: number, channel: number): InboundBody | undefined {
+    return this.requester.onBody(sequence, channel)
+  }
+
+  cancelled (channel: number, sequence: number): void {
+    this.#provider.cancelled(channel, sequence)
+  }
+
+  readonly #handlers: Record<RPCType, (message: Required<RPCMessage>) => void> = {
+    [RPCType.AVAILABLE]: ({ hashes }) => { this.#owner.onAvailable(hashes) },
+    [RPCType.REQUEST]: ({ hashes }) => { this.#onRequest(hashes) },
+    [RPCType.HASHES]: ({ mapping }) => { this.requester.onHashes(mapping as Mapping[]) },
+    [RPCType.SINCE]: ({ sequence }) => { this.#owner.onSince(sequence - 1) },
+    [RPCType.SEEN]: ({ sequence }) => { this.#owner.onSeen(sequence - 1) },
+    [RPCType.ID]: ({ hashes }) => { this.#onId(hashes) },
+    [RPCType.CLOSE]: () => { this.#onClose() }
+  }
+
+  #onRequest (hashes: string[]): void {
+    if (this.#closing.sent) {
+      // the CLOSE that tells the remote so is on its way
+      this.#owner.onIgnored(`a request of ${hashes.length} hashes, as we have closed`)
+    } else {
+      this.#provider.onRequest(hashes)
+    }
+  }
+
+  #onId ([id, log]: string[]): void {
+    if (log != null) {
+      this.remoteIsOurs = true
+      // bodies may have waited to know who asks for them
+      this.wake()
+    }
+
+    if (id != null && id !== '') {
+      this.#owner.onId(id)
+    }
+  }
+
+  #onClose (): void {
+    this.#closing.received = true
+
+    if (this.remoteIsOurs) {
+      // neither does it answer any more, nor can it ask for anything
+      this.requester.onRemoteClose()
+      this.close()
+    }
+
+    this.wake()
+  }
+
+  /**
+   * If nothing is left to be said or heard
+   */
+  get #isOver (): boolean {
+    return this.#closing.sent && this.#closing.received && this.requester.settled && this.#provider.idle
+  }
+
+  /**
+   * If the remote has to wait before more is read. While it owes us something
+   * its requests do not make it wait: it might wait for us in the same way.
+   */
+  get #isFull (): boolean {
+    return this.requester.full || (this.#provider.full && !this.requester.owed)
+  }
+
+  /**
+   * Writes what can be sent now, up to one full send: answers and requests
+   * first, then bodies, then one announcement
+   */
+  #fill (): void {
+    this.requester.fill()
+    this.#provider.fill()
+    this.announcer.fill()
+
+    if (this.#closing.begun && !this.#closing.sent && this.requester.settled && this.#provider.answered && this.announcer.idle) {
+      this.#closing.sent = true
+      this.#writer.rpc({ type: RPCType.CLOSE })
+    }
+  }
+
+  async #readChunk (chunk: Uint8Array | Uint8ArrayList): Promise<void> {
+    this.#closing.onProgress()
+
+    if (this.#closing.over) {
+      return
+    }
+
+    this.#channels.push(chunk)
+
+    while (this.#channels.read()) {
+      while (this.#isFull && this.error == null) {
+        await this.#room.sleep()
+      }
+
+      if (this.error != null) {
+        throw this.error
+      }
+    }
+  }
+
+  #onInputEnd (): void {
+    if (this.#closing.over) {
+      return
+    }
+
+    // an original that closes second ends after the first byte of its CLOSE
+    if (!this.#channels.atBoundary && !this.#closing.sent) {
+      throw new UnexpectedEndError('The stream ended within a frame')
+    }
+
+    if (!this.requester.settled || !(this.#closing.received || this.#closing.sent)) {
+      throw new UnexpectedEndError()
+    }
+
+    this.#closing.received = true
+    this.close()
+  }
+
+  #finish (): void {
+    const ended = new ExchangeClosedError()
+
+    this.#closing.over = true
+    this.#closing.onProgress()
+    this.requester.end(ended)
+    this.announcer.end(ended)
+    this.#closed.resolve()
+
+    if (this.#inputEnded) {
+      this.#stopClock()
+    }
+
+    this.#owner.onEnd(null)
+  }
+
+  #stopClock (): void {
+    clearInterval(this.#clock)
+    this.#clock = undefined
+  }
+
+  #tick (): void {
+    try {
+      this.#provider.tick(this.#tickMs)
+      this.requester.tick(this.#tickMs)
+
+      if (!this.requester.full) {
+        this.#tickClosing()
+      }
+    } catch (err: any) {
+      this.end(err)
+    }
+  }
+
+  #tickClosing (): void {
+    const { settled } = this.requester
+    const { answered, idle } = this.#provider
+
+    switch (this.#closing.tick(this.#tickMs, { settled, answered, idle })) {
+      case CLOSE: this.close(); break
+      case GIVE_UP: this.#giveUp(new TimeoutError(`The remote did not close within ${this.#limits.closeTimeout} ms`)); break
+      default:
+    }
+  }
+
+  #giveUp (err: Error): void {
+    this.end(err)
+    // where all was said only the end of the stream is missing, which is no error
+    this.#inlet.interrupt(err)
+  }
+}

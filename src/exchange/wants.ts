@@ -1,0 +1,134 @@
+import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
+import { hashLength } from './hashes.ts'
+import { SENT, SETTLED, WAITING, Want } from './want.ts'
+
+/**
+ * Every hash that was asked for, until its body begins or it is known not to
+ * come; and among them, in their order, those that have not been sent
+ */
+export class Wants {
+  readonly #maxHashBytes: number
+  readonly #onFailed: (hash: string, error: Error) => void
+  readonly #byHash = new Map<string, Want>()
+  readonly #waiting = new Set<Want>()
+
+  constructor (maxHashBytes: number, onFailed: (hash: string, error: Error) => void) {
+    this.#maxHashBytes = maxHashBytes
+    this.#onFailed = onFailed
+  }
+
+  /**
+   * Those that wait to be sent, the oldest first
+   */
+  get waiting (): ReadonlySet<Want> {
+    return this.#waiting
+  }
+
+  /**
+   * If somebody waits for any of them
+   */
+  get anyWanted (): boolean {
+    for (const want of this.#byHash.values()) {
+      if (want.wanted) {
+        return true
+      }
+    }
+
+    return false
+  }
+
+  get (hash: string): Want | undefined {
+    return this.#byHash.get(hash)
+  }
+
+  /**
+   * Joins the want of this hash, if there is one
+   */
+  add (hash: string): Want {
+    let want = this.#byHash.get(hash)
+
+    if (want == null) {
+      want = new Want(hash, hashLength(hash, this.#maxHashBytes))
+      this.#byHash.set(hash, want)
+      this.#waiting.add(want)
+    }
+
+    return want
+  }
+
+  /**
+   * Takes up to `room` of those that wait, in batches for one REQUEST each
+   */
+  * take (room: number): Generator<Want[]> {
+    let batch: Want[] = []
+    let bytes = 0
+
+    for (const want of this.#waiting) {
+      if (room-- === 0) {
+        break
+      }
+
+      if (batch.length === MAX_BATCH_HASHES || (batch.length > 0 && bytes + want.length > MAX_BATCH_BYTES)) {
+        yield batch
+        batch = []
+        bytes = 0
+      }
+
+      this.#waiting.delete(want)
+      want.state = SENT
+      want.request = batch
+      batch.push(want)
+      bytes += want.length
+    }
+
+    if (batch.length > 0) {
+      yield batch
+    }
+  }
+
+  /**
+   * Its body has begun, or is known not to come
+   */
+  settle (want: Want): void {
+    want.state = SETTLED
+    this.#waiting.delete(want)
+    this.#byHash.delete(want.hash)
+  }
+
+  /**
+   * Forgets it if nobody wants it any more, unless it was sent: the answer must
+   * have been asked for
+   */
+  release (want: Want): void {
+    if (want.state === WAITING && !want.wanted) {
+      this.settle(want)
+    }
+  }
+
+  /**
+   * Tells those who wait for it that it will not come. If it was sent it may
+   * come all the same, and is refused then.
+   */
+  fail (want: Want, err: Error): void {
+    const { requested } = want
+
+    want.reject(err)
+    this.release(want)
+
+    if (requested) {
+      this.#onFailed(want.hash, err)
+    }
+  }
+
+  /**
+   * It will not come
+   */
+  drop (want: Want, err: Error): void {
+    this.settle(want)
+    this.fail(want, err)
+  }
+
+  * [Symbol.iterator] (): Generator<Want> {
+    yield * this.#byHash.values()
+  }
+}

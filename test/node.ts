@@ -1,0 +1,2 @@
+import './transports.node.ts'
+import './readme.node.ts'
