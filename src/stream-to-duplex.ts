@@ -4,9 +4,8 @@ import type { AbortOptions, Stream } from '@libp2p/interface'
 import type { Duplex, Source } from 'it-stream-types'
 
 /**
- * How long the remote may take to make room for the last of what was sent, in
- * ms. Only the last chunk waits by then, which even a slow network takes in this
- * time, while a remote that never reads would keep us for ever.
+ * How long the remote may take to make room for the last chunk, in ms: enough
+ * for a slow network, and a remote that never reads does not keep us for ever
  */
 const CLOSE_TIMEOUT = 30_000
 
@@ -19,9 +18,8 @@ export interface StreamToDuplexOptions extends AbortOptions {
   signal?: AbortSignal
 
   /**
-   * How long the remote may take to make room for what is unsent when the source
-   * given to `sink` has ended, in ms; then the stream is aborted with a
-   * TimeoutError
+   * How long the remote may take to make room for what is still unsent when the
+   * source given to `sink` ends, in ms, before the stream is aborted
    *
    * @default 30_000
    */
@@ -43,15 +41,16 @@ export interface StreamToDuplexOptions extends AbortOptions {
 export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions = {}): Duplex<AsyncGenerator<Uint8ArrayList>, Source<Bytes>, Promise<void>> {
   const { signal, closeTimeout = CLOSE_TIMEOUT } = options
   const listening = new AbortController()
+  const lost = Promise.withResolvers<never>()
   const used = new Set<string>()
   let unread = new Uint8ArrayList()
   // of a stream that has closed before nobody can tell if the remote ended it
   let ended = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
+  let flushing = false
   // set when the stream has closed: why nothing more can be sent
   let failure: Error | undefined
   let wakeSource = (): void => {}
   let wakeSink = (): void => {}
-  let failSink = (error?: Error): void => {}
 
   const claim = (half: string): void => {
     if (used.has(half)) {
@@ -61,13 +60,12 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
     used.add(half)
   }
 
+  const news = (): Promise<void> => new Promise(resolve => { wakeSource = resolve })
+  const room = (): Promise<void> => new Promise(resolve => { wakeSink = resolve })
+
   const resume = (): void => {
-    try {
-      stream.resume()
-    } catch (err) {
-      // all was dispatched before the muxer found no connection to ask for more
-      stream.log('could not ask for more data - %e', err)
-    }
+    // when the connection closes it throws, but has dispatched the data before
+    try { stream.resume() } catch { /* nobody to ask for more */ }
   }
 
   const onClose = ({ error }: { error?: Error }): void => {
@@ -86,7 +84,11 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
     listening.abort()
     wakeSource()
     wakeSink()
-    failSink(error)
+
+    // a stream that could be flushed may well close, but not with an error
+    if (!flushing || error != null) {
+      lost.reject(failure)
+    }
   }
 
   async function * read (): AsyncGenerator<Uint8ArrayList> {
@@ -99,9 +101,7 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
 
         // not when the message comes: the resume() that dispatches it would go
         // on to start the muxer again
-        if (stream.readStatus === 'readable') {
-          stream.pause()
-        }
+        if (stream.readStatus === 'readable') { stream.pause() }
 
         yield batch
       } else if (ended && stream.readBufferLength === 0) {
@@ -111,14 +111,13 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
       } else if (stream.readStatus === 'paused') {
         resume()
       } else {
-        await new Promise<void>(resolve => { wakeSource = resolve })
+        await news()
       }
     }
   }
 
   const source = read()
   const finish = source.return.bind(source)
-
   Object.assign(source, {
     [Symbol.asyncIterator]: () => {
       claim('source')
@@ -134,63 +133,40 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
     }
   })
 
+  const send = async (iterator: AsyncIterator<Bytes> | Iterator<Bytes>): Promise<void> => {
+    while (stream.status === 'open') {
+      const { done, value } = await iterator.next()
+
+      if (done === true) { break }
+
+      // not only when send() returned false: one drain may make room for just a
+      // part of what waits, which would then grow with each chunk
+      while (stream.writableNeedsDrain && stream.status === 'open') { await room() }
+
+      if (value.byteLength > 0 && stream.status === 'open') { stream.send(value) }
+    }
+
+    flushing = true
+    const error = new TimeoutError('The remote did not take the last of what was sent')
+    const timer = setTimeout(() => { stream.abort(error) }, closeTimeout)
+
+    // given a signal, it would leave listeners there
+    await stream.close().finally(() => { clearTimeout(timer) })
+  }
+
   const sink = async (source: Source<Bytes>): Promise<void> => {
     claim('sink')
+    const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
 
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    let iterator: AsyncIterator<Bytes> | Iterator<Bytes> | undefined
-    let flushing = false
-
-    const send = async (): Promise<void> => {
-      iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
-
-      while (failure == null) {
-        const { done, value } = await iterator.next()
-
-        if (done === true) {
-          break
-        }
-
-        // not only when send() returned false: one drain may make room for just
-        // a part of what waits, which would then grow with each chunk
-        while (stream.writableNeedsDrain && failure == null) {
-          await new Promise<void>(resolve => { wakeSink = resolve })
-        }
-
-        if (value.byteLength > 0 && failure == null) {
-          stream.send(value)
-        }
-      }
-
-      flushing = true
-      const timer = setTimeout(() => {
-        stream.abort(new TimeoutError('The remote did not take the last of what was sent'))
-      }, closeTimeout)
-
-      // given a signal, it would leave listeners there
-      await stream.close().finally(() => { clearTimeout(timer) })
-    }
-
-    // beside send(), as the source that it waits for may never give anything
-    failSink = (error) => {
-      // a stream that could be flushed may well close, but not with an error
-      if (!flushing || error != null) {
-        reject(failure)
-        Promise.resolve().then(async () => iterator?.return?.()).catch(() => {})
-      }
-    }
-
-    send().then(resolve, err => {
+    try {
+      // a stream that is lost does not wait for the source to give more
+      await Promise.race([lost.promise, send(iterator)])
+    } catch (err: any) {
       stream.abort(err)
-      // when the stream closes, close() rejects with an event
-      reject(failure ?? err)
-    })
-
-    if (failure != null) {
-      failSink(failure)
+      Promise.resolve().then(async () => iterator.return?.()).catch(() => {})
+      // close() rejects with an event when the stream closes
+      throw failure ?? err
     }
-
-    return promise
   }
 
   // Yamux lets the remote send up to 16 MiB ahead however little the stream is
@@ -205,22 +181,19 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
     stream.maxReadBufferLength += window
   }
 
+  lost.promise.catch(() => {}) // there may be no sink to tell
   stream.addEventListener('message', (evt) => { unread.append(evt.data); wakeSource() }, listening)
   stream.addEventListener('remoteCloseWrite', () => { ended = true; wakeSource() }, listening)
   stream.addEventListener('drain', () => { wakeSink() }, listening)
   stream.addEventListener('close', onClose, listening)
   signal?.addEventListener('abort', () => { stream.abort(signal.reason) }, listening)
 
-  if (stream.readStatus === 'readable') {
-    stream.pause()
-  }
+  if (stream.readStatus === 'readable') { stream.pause() }
 
-  if (stream.status === 'reset') {
-    onClose({ error: new StreamResetError() })
-  } else if (stream.status === 'aborted') {
+  if (stream.status === 'aborted') {
     onClose({ error: new StreamAbortedError() })
   } else if (stream.status !== 'open') {
-    onClose({})
+    onClose({ error: stream.status === 'reset' ? new StreamResetError() : undefined })
   } else if (signal?.aborted === true) {
     stream.abort(signal.reason)
   }

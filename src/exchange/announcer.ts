@@ -49,7 +49,8 @@ export class Announcer {
   }
 
   /**
-   * Announces hashes, as fast as the remote reads
+   * Announces hashes. What is there is taken at once, so that it is provided
+   * from now on; what comes by and by is asked for as fast as the remote reads.
    */
   async provide (hashes: string | Iterable<string> | AsyncIterable<string>, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
@@ -59,11 +60,9 @@ export class Announcer {
     } else {
       for (const hash of hashList(hashes)) {
         this.#add(hash)
-
-        if (this.#full) {
-          await this.#hasRoom(signal)
-        }
       }
+
+      await this.#hasRoom(signal)
     }
   }
 
@@ -156,7 +155,10 @@ export class Announcer {
       this.#wake()
     }
 
-    this.#provided.add(hash)
+    if (this.#provides?.(hash) !== true) {
+      this.#provided.add(hash)
+    }
+
     batch.hashes.push(hash)
     batch.bytes += length
   }

@@ -47,15 +47,17 @@ export type CreateReadStream = (hash: string, options: ReadStreamOptions) => Con
 
 export interface ExchangeInit {
   /**
-   * What the remote is told as our ID in the first message. Over libp2p the
-   * default is our own peer ID; over anything else, or with `false`, nothing is
-   * sent.
+   * What the remote is told as our ID in the first message, by which it also
+   * knows this implementation. The default of the service is our own peer ID,
+   * that of `handler`, which does not know it, is empty; an exchange over
+   * anything else, and `false`, sends none.
    */
   id?: string | false
 
   /**
    * Asked beside the hashes that were given to `provide()`: if a hash may be
-   * read by the remote. For sets that are too large to be held here as well.
+   * read by the remote. For sets that are too large to be held here as well: of
+   * those that it knows `provide()` keeps nothing once they are announced.
    */
   provides?(hash: string): boolean
 
@@ -168,10 +170,12 @@ export interface Exchange extends TypedEventTarget<ExchangeEvents>, Duplex<Async
   readonly protocol?: string
 
   /**
-   * Allows the remote to read hashes, and announces them. Resolves when the last
-   * announcement is on its way; waits while the remote does not read. Need not
-   * be awaited. Rejects with InvalidParametersError, ExchangeClosedError, the
-   * signal's reason, or the error that ended the exchange.
+   * Allows the remote to read hashes, and announces them. Those of an iterable
+   * are taken at once, those of an async iterable as fast as the remote reads.
+   * Resolves when only a few messages of them are left to be sent, so the
+   * exchange must be piped first if there are thousands. Need not be awaited.
+   * Rejects with InvalidParametersError, ExchangeClosedError, the signal's reason,
+   * or the error that ended the exchange.
    */
   provide(hashes: string | Iterable<string> | AsyncIterable<string>, options?: AbortOptions): Promise<void>
 

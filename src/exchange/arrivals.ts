@@ -6,6 +6,12 @@ import type { FrameWriter } from '../wire/frame-writer.ts'
 
 export interface ArrivalsOwner {
   /**
+   * If the remote stops at a cancel, and does not mix what it had queued into
+   * its next body, as an original does. Otherwise the rest of a body is let
+   * through.
+   */
+  readonly mayCancel: boolean
+  /**
    * There is room for more to be read
    */
   onRoom(): void
@@ -114,15 +120,17 @@ export class Arrivals implements ReceivedBodyOwner {
   }
 
   /**
-   * Some time has passed in which the remote was held back, in ms
+   * Some time has passed in which the remote was held back
    *
+   * @param ms - how much
    * @param waiting - if anything else is owed to us than this body
    */
   tick (ms: number, waiting: (body: ReceivedBody) => boolean): void {
     for (const body of this.#unread) {
       body.unreadFor += ms
 
-      if (body.unreadFor >= this.#limits.unreadTimeout && waiting(body)) {
+      // one without a name nobody could have read
+      if (body.unreadFor >= this.#limits.unreadTimeout && waiting(body) && this.#unknown.get(body.sequence) !== body) {
         body.cancel(new UnreadError(`The response was not read for ${this.#limits.unreadTimeout} ms while others waited behind it`))
       }
     }
@@ -154,7 +162,7 @@ export class Arrivals implements ReceivedBodyOwner {
     if (!this.#held && this.#unreadBytes >= this.#limits.maxUnreadBytes) {
       this.#held = true
       this.#leaveRoomForNames()
-    } else if (this.#held && this.#unreadBytes <= this.#limits.maxUnreadBytes / 2) {
+    } else if (this.#held && this.#unreadBytes < this.#limits.maxUnreadBytes && this.#unreadBytes - this.#unknownBytes <= this.#limits.maxUnreadBytes / 2) {
       // not earlier, as to start again costs as well
       this.#held = false
       this.#owner.onRoom()
@@ -168,7 +176,10 @@ export class Arrivals implements ReceivedBodyOwner {
   }
 
   onCancel (body: ReceivedBody): void {
-    this.#writer.error(-body.channel, (body.sequence + 1).toString(16))
+    if (this.#owner.mayCancel) {
+      this.#writer.error(-body.channel, (body.sequence + 1).toString(16))
+    }
+
     this.#owner.discard(body.channel)
     this.onEnd(body)
   }
@@ -177,14 +188,21 @@ export class Arrivals implements ReceivedBodyOwner {
    * Bodies without a name must leave room to read the HASHES that names them
    */
   #leaveRoomForNames (): void {
+    if (this.#unknownBytes >= this.#limits.maxUnreadBytes) {
+      throw new LimitError(`The remote sent more than ${this.#limits.maxUnreadBytes} bytes of bodies before their names`)
+    }
+  }
+
+  /**
+   * What nobody can read before its name comes
+   */
+  get #unknownBytes (): number {
     let bytes = 0
 
     for (const body of this.#unknown.values()) {
       bytes += body.unread
     }
 
-    if (bytes >= this.#limits.maxUnreadBytes) {
-      throw new LimitError(`The remote sent more than ${this.#limits.maxUnreadBytes} bytes of bodies before their names`)
-    }
+    return bytes
   }
 }

@@ -1,4 +1,4 @@
-import { AbortError } from '@libp2p/interface'
+import { AbortError, InvalidParametersError } from '@libp2p/interface'
 import { logger } from '@libp2p/logger'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
@@ -7,7 +7,7 @@ import { MAX_BATCH_HASHES } from '../constants.ts'
 import { ForeignIdError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { checkSequence, hashLength, hashList } from './hashes.ts'
-import { defaultLimits } from './limits.ts'
+import { withDefaults } from './limits.ts'
 import { Session } from './session.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeEvents, ExchangeInit, ExchangeResponse } from './api.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
@@ -36,11 +36,15 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   constructor (createReadStream: CreateReadStream, init: ConnectedExchangeInit = {}) {
     super()
 
+    if (typeof createReadStream !== 'function') {
+      throw new InvalidParametersError('The first argument must be createReadStream, a function that gives the content of a hash')
+    }
+
     this.remotePeer = init.remotePeer
     this.protocol = init.protocol
     this.#log = init.log ?? logger('libp2p:hash-exchange')
 
-    const limits = { ...defaultLimits, ...init.limits }
+    const limits = withDefaults(init.limits)
 
     this.#session = new Session(createReadStream, {
       onAvailable: (hashes) => { this.#onAvailable(hashes) },

@@ -1,3 +1,4 @@
+import { InvalidParametersError } from '@libp2p/interface'
 import * as defaults from '../constants.ts'
 
 /**
@@ -168,4 +169,27 @@ export const defaultLimits: ExchangeLimits = {
   unreadTimeout: defaults.UNREAD_TIMEOUT,
   closeTimeout: defaults.CLOSE_TIMEOUT,
   quietTimeout: defaults.QUIET_TIMEOUT
+}
+
+/**
+ * The default limits with these deviations. Throws InvalidParametersError.
+ */
+export function withDefaults (limits: Partial<ExchangeLimits> = {}): ExchangeLimits {
+  const result = { ...defaultLimits }
+
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(name in defaultLimits)) {
+      throw new InvalidParametersError(`There is no limit "${name}", only ${Object.keys(defaultLimits).join(', ')}`)
+    }
+
+    if (value != null) {
+      if (!(value > 0)) {
+        throw new InvalidParametersError(`The limit "${name}" must be a number above 0, not ${value}`)
+      }
+
+      result[name as keyof ExchangeLimits] = value
+    }
+  }
+
+  return result
 }

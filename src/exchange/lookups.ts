@@ -64,6 +64,7 @@ export class Lookups {
   readonly #limits: ExchangeLimits
   readonly #waiting = new Fifo<Lookup>()
   readonly #running = new Set<Lookup>()
+  #ended = false
 
   constructor (createReadStream: CreateReadStream, owner: LookupsOwner, limits: ExchangeLimits) {
     this.#createReadStream = createReadStream
@@ -92,6 +93,7 @@ export class Lookups {
   }
 
   end (): void {
+    this.#ended = true
     this.#waiting.clear()
     this.#running.clear()
   }
@@ -131,8 +133,8 @@ export class Lookups {
     if (this.#running.has(lookup)) {
       this.#accept(lookup, content)
       this.#end(lookup)
-    } else if (content != null) {
-      release(content.stream, new AbortError('The content came too late'))
+    } else {
+      release(content?.stream, new AbortError('The content came too late'))
     }
   }
 
@@ -140,16 +142,14 @@ export class Lookups {
    * Takes what `createReadStream` gave, unless that cannot be sent
    */
   #accept (lookup: Lookup, content?: Content): void {
+    if (this.#ended) {
+      // it was createReadStream that has ended the exchange
+      release(content?.stream, new AbortError('The content came too late'))
+      return
+    }
+
     if (content != null) {
-      const { stream, sequence } = content
-
-      if (stream == null || !(Symbol.asyncIterator in stream || Symbol.iterator in stream)) {
-        throw new InvalidParametersError('createReadStream must give { stream }, an iterable or async iterable of Uint8Arrays, or undefined')
-      }
-
-      if (sequence != null) {
-        checkSequence(sequence, 0)
-      }
+      checkContent(content)
     }
 
     lookup.content = content
@@ -176,5 +176,24 @@ export class Lookups {
 }
 
 function isPromise (content: Content | undefined | Promise<Content | undefined>): content is Promise<Content | undefined> {
-  return content != null && 'then' in content
+  return isObject(content) && 'then' in content
+}
+
+function isObject (value: unknown): value is object {
+  return typeof value === 'object' && value != null
+}
+
+function checkContent ({ stream, sequence }: Content): void {
+  if (!isObject(stream) || !(Symbol.asyncIterator in stream || Symbol.iterator in stream)) {
+    throw new InvalidParametersError('createReadStream must give { stream }, an iterable or async iterable of Uint8Arrays, or undefined')
+  }
+
+  if (sequence != null) {
+    try {
+      checkSequence(sequence, 0)
+    } catch (err: any) {
+      release(stream, err)
+      throw err
+    }
+  }
 }

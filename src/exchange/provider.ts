@@ -52,8 +52,11 @@ export class Provider implements LookupsOwner, SenderOwner {
   readonly #requests = new Fifo<Lookup[]>()
   // how far the oldest of them has been looked up
   #lookedUp = 0
-  // hashes that were requested and whose last frame has not been written
+  // hashes that were requested and whose last frame has not been written, or
+  // whose answer has not been taken; an empty request counts as one
   #pending = 0
+  // those of them whose answer is all that is to be sent
+  #answered = 0
   // sequences that were promised and whose bodies have not begun
   readonly #sequences = new Set<number>()
   #lastSequence = 0
@@ -99,12 +102,15 @@ export class Provider implements LookupsOwner, SenderOwner {
     // a hash that is named twice is answered once
     const lookups = Array.from(new Set(hashes), hash => new Lookup(hash, this.#owner.remotePeer))
 
-    this.#pending += lookups.length
+    this.#pending += Math.max(1, lookups.length)
     this.#requests.push(lookups)
     this.#lookups.add(lookups)
   }
 
   fill (): void {
+    // whoever does not read our answers must not make us keep ever more of them
+    this.#settle(this.#answered)
+    this.#answered = 0
     this.#sender.fill()
     // bodies have begun whose sequences an answer may have waited for
     this.#answer()
@@ -223,7 +229,7 @@ export class Provider implements LookupsOwner, SenderOwner {
     }
 
     this.#writer.rpc({ type: RPCType.HASHES, mapping })
-    this.#settle(lookups.length - bodies.length)
+    this.#answered += Math.max(1, lookups.length) - bodies.length
     // an original works through one message at a time: it would destroy itself
     // if these came before it has answered what it was asked before
     this.#sender.promise(bodies, this.#owner.requests.sent)

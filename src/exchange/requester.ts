@@ -18,6 +18,10 @@ import type { Mapping } from '../wire/rpc-codec.ts'
 
 export interface RequesterOwner {
   /**
+   * If the remote may be told to stop in the middle of a body
+   */
+  readonly mayCancel: boolean
+  /**
    * There is something to send
    */
   wake(): void
@@ -129,6 +133,15 @@ export class Requester implements ArrivalsOwner {
 
     try {
       body = await deferred.promise
+
+      if (signal.aborted) {
+        // between the beginning of the body and now
+        if (body.takers === 1) {
+          body.cancel(signal.reason)
+        }
+
+        throw signal.reason
+      }
     } finally {
       if (body == null || body.takers > 1 || body.ended) {
         signal.removeEventListener('abort', onAbort)
@@ -162,6 +175,9 @@ export class Requester implements ArrivalsOwner {
       this.sent++
       this.#writer.rpc({ type: RPCType.REQUEST, hashes: wants.map(({ hash }) => hash) })
     }
+
+    // where too many hashes of the remote wait, it is read on while it owes us something
+    this.#owner.onRoom()
   }
 
   /**
@@ -223,7 +239,13 @@ export class Requester implements ArrivalsOwner {
    * One of ours has closed: it answers no more
    */
   onRemoteClose (): void {
+    this.#requests.clear()
+
     for (const want of this.#wants) {
+      if (want.state === SENT) {
+        this.#outstanding--
+      }
+
       if (want.state === WAITING || want.state === SENT) {
         this.#wants.drop(want, new RemoteClosedError())
       }
@@ -257,6 +279,10 @@ export class Requester implements ArrivalsOwner {
   }
 
   // ArrivalsOwner
+
+  get mayCancel (): boolean {
+    return this.#owner.mayCancel
+  }
 
   onRoom (): void {
     this.#owner.onRoom()

@@ -1,7 +1,7 @@
 import { AbortError } from '@libp2p/interface'
 import { MAX_DATA_BYTES, SEND_BYTES } from '../constants.ts'
-import { Fifo } from './fifo.ts'
 import { RPC_CHANNEL } from '../wire/frame-writer.ts'
+import { Fifo } from './fifo.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { SentBody, SentBodyOwner } from './sent-body.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'

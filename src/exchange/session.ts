@@ -4,6 +4,7 @@ import { Channels } from '../wire/channels.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { Announcer } from './announcer.ts'
+import { Clock } from './clock.ts'
 import { CLOSE, Closing, GIVE_UP } from './closing.ts'
 import { Inlet } from './inlet.ts'
 import { Provider } from './provider.ts'
@@ -77,8 +78,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #room = new Waker()
   readonly #closed = Promise.withResolvers<void>()
   #inputEnded = false
-  readonly #tickMs: number
-  #clock?: ReturnType<typeof setInterval>
+  // if what nobody wants any more has not begun for too long
+  #impatient = false
+  readonly #clock: Clock
 
   constructor (createReadStream: CreateReadStream, owner: SessionOwner, init: SessionInit) {
     const limits = this.#limits = init.limits
@@ -90,10 +92,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.requester = new Requester(this, this.#writer, limits)
     this.#provider = new Provider(createReadStream, this, this.#writer, limits)
     this.announcer = new Announcer(() => { this.wake() }, this.#writer, limits, init.provides)
-
-    const { serveTimeout, requestTimeout, rateWindow, unreadTimeout, closeTimeout, quietTimeout } = limits
-    const shortest = Math.min(serveTimeout, requestTimeout, rateWindow, unreadTimeout, closeTimeout, quietTimeout)
-    this.#tickMs = Math.max(5, Math.min(1000, shortest / 4))
+    this.#clock = new Clock(limits, (ms) => { this.#tick(ms) })
 
     // whoever waits for it is told; it may be that nobody does
     this.#closed.promise.catch(() => {})
@@ -135,7 +134,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * Closes when nothing is left to be answered
    */
   close (): void {
-    this.startClock()
+    this.#clock.start()
     this.#closing.begin()
     this.announcer.close(new ExchangeClosedError())
     this.wake()
@@ -146,7 +145,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    */
   async read (source: Source<Uint8Array | Uint8ArrayList>): Promise<void> {
     try {
-      this.startClock()
+      this.#clock.start()
 
       if (this.error != null) {
         throw this.error
@@ -166,7 +165,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       this.#inputEnded = true
 
       if (this.#closing.over) {
-        this.#stopClock()
+        this.#clock.stop()
       }
     }
   }
@@ -176,7 +175,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    */
   async * write (): AsyncGenerator<Uint8ArrayList> {
     try {
-      this.startClock()
+      this.#clock.start()
 
       while (true) {
         this.#fill()
@@ -212,7 +211,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.requester.end(err)
     this.#provider.end(err)
     this.announcer.end(err)
-    this.#stopClock()
+    this.#clock.stop()
     this.#closed.reject(err)
     this.#inlet.interrupt(err)
     this.#room.wake()
@@ -224,14 +223,18 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * Time-outs run from now on
    */
   startClock (): void {
-    if (this.#clock == null && this.error == null && !this.#closing.over) {
-      this.#clock = setInterval(() => { this.#tick() }, this.#tickMs)
-      // it keeps no process alive
-      this.#clock.unref?.()
-    }
+    this.#clock.start()
   }
 
   // RequesterOwner and ProviderOwner
+
+  /**
+   * Over libp2p one of ours says so first. Over anything else it may not, and
+   * then a body that never ends could not be stopped.
+   */
+  get mayCancel (): boolean {
+    return this.remoteIsOurs || this.remotePeer == null
+  }
 
   wake (): void {
     this.#output.wake()
@@ -330,7 +333,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * If nothing is left to be said or heard
    */
   get #isOver (): boolean {
-    return this.#closing.sent && this.#closing.received && this.requester.settled && this.#provider.idle
+    return this.#closing.sent && this.#closing.received && this.requester.settled && this.#provider.idle &&
+      // what nobody wants any more can be cancelled only when it begins
+      (!this.requester.owed || this.#inputEnded || this.#impatient)
   }
 
   /**
@@ -404,35 +409,30 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#closed.resolve()
 
     if (this.#inputEnded) {
-      this.#stopClock()
+      this.#clock.stop()
     }
 
     this.#owner.onEnd(null)
   }
 
-  #stopClock (): void {
-    clearInterval(this.#clock)
-    this.#clock = undefined
-  }
-
-  #tick (): void {
+  #tick (ms: number): void {
     try {
-      this.#provider.tick(this.#tickMs)
-      this.requester.tick(this.#tickMs)
+      this.#provider.tick(ms)
+      this.requester.tick(ms)
 
       if (!this.requester.full) {
-        this.#tickClosing()
+        this.#tickClosing(ms)
       }
     } catch (err: any) {
       this.end(err)
     }
   }
 
-  #tickClosing (): void {
+  #tickClosing (ms: number): void {
     const { settled } = this.requester
     const { answered, idle } = this.#provider
 
-    switch (this.#closing.tick(this.#tickMs, { settled, answered, idle })) {
+    switch (this.#closing.tick(ms, { settled, answered, idle })) {
       case CLOSE: this.close(); break
       case GIVE_UP: this.#giveUp(new TimeoutError(`The remote did not close within ${this.#limits.closeTimeout} ms`)); break
       default:
@@ -440,8 +440,14 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   #giveUp (err: Error): void {
-    this.end(err)
-    // where all was said only the end of the stream is missing, which is no error
-    this.#inlet.interrupt(err)
+    if (this.#closing.over) {
+      // only the end of the stream is missing, which is no error
+      this.#inlet.interrupt(err)
+    } else if (this.#closing.sent && this.#closing.received && this.#provider.idle) {
+      this.#impatient = true
+      this.wake()
+    } else {
+      this.end(err)
+    }
   }
 }

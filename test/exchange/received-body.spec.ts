@@ -1,0 +1,424 @@
+import { expect } from 'aegir/chai'
+import { exchange } from '../../src/index.ts'
+import { RPCType } from '../../src/wire/rpc-codec.ts'
+import { collect, collectText, content, nothing, outcome, repeat, text, WatchedSource } from '../fixtures/content.ts'
+import { names, next, nextOf, record } from '../fixtures/events.ts'
+import { connectPair } from '../fixtures/pair.ts'
+import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
+import { laps } from '../fixtures/slicing.ts'
+import type { Exchange, ExchangeInit, ExchangeResponse } from '../../src/index.ts'
+
+/**
+ * An exchange that is being sent the first part of `a` on channel 2, under
+ * sequence 1
+ */
+async function beginBody (init: ExchangeInit = {}, options: { ours?: boolean, first?: Uint8Array } = {}): Promise<{ ex: Exchange, peer: ScriptedPeer, response: ExchangeResponse }> {
+  const ex = exchange(nothing, init)
+  const peer = new ScriptedPeer(ex, options)
+  const got = ex.get('a')
+
+  await peer.message(RPCType.REQUEST)
+  peer.hashes(['a', 1])
+  peer.begin(2, 1, options.first ?? text('first'))
+
+  return { ex, peer, response: await got }
+}
+
+describe('exchange: the stream of a response', () => {
+  it('gives what came before it was read, and then what comes', async () => {
+    const { peer, response } = await beginBody()
+
+    peer.data(2, text(' second'))
+    await peer.sync()
+    const reader = response.stream[Symbol.asyncIterator]()
+
+    expect((await reader.next()).value).to.deep.equal(text('first'))
+    expect((await reader.next()).value).to.deep.equal(text(' second'))
+
+    // several may wait
+    const third = reader.next()
+    const fourth = reader.next()
+    const fifth = reader.next()
+    peer.data(2, text(' third'))
+    peer.data(2, text(' fourth'))
+    peer.end(2)
+
+    expect((await third).value).to.deep.equal(text(' third'))
+    expect((await fourth).value).to.deep.equal(text(' fourth'))
+    expect(await fifth).to.have.property('done', true)
+    expect(await reader.next()).to.have.property('done', true)
+  })
+
+  it('can be read once', async () => {
+    const { peer, response } = await beginBody()
+    peer.end(2)
+
+    expect(await collectText(response.stream)).to.equal('first')
+    await expect(collect(response.stream)).to.eventually.be.rejected.with.property('name', 'StreamStateError')
+  })
+
+  it('can be read while other bodies come on other channels', async () => {
+    const ex = exchange(nothing)
+    const peer = new ScriptedPeer(ex)
+    const responses = Promise.all(['a', 'b'].map(async hash => ex.get(hash)))
+
+    await peer.message(RPCType.REQUEST)
+    peer.hashes(['a', 1], ['b', 2])
+    peer.begin(2, 1, text('a1'))
+    peer.begin(3, 2, text('b1'))
+    peer.data(2, text('a2'))
+    peer.data(3, text('b2'))
+    peer.end(3)
+    peer.end(2)
+
+    const [a, b] = await responses
+    expect(await Promise.all([collectText(a.stream), collectText(b.stream)])).to.deep.equal(['a1a2', 'b1b2'])
+  })
+
+  it('keeps what has come as a whole when the exchange ends', async () => {
+    const { ex, peer, response } = await beginBody()
+
+    peer.end(2)
+    await peer.sync()
+    ex.abort()
+
+    expect(await collectText(response.stream)).to.equal('first')
+  })
+
+  describe('throws', () => {
+    it('RemoteError when the remote cannot send the rest', async () => {
+      const { peer, response } = await beginBody()
+
+      peer.error(2)
+
+      expect(await outcome(response.stream)).to.deep.equal({ bytes: text('first'), error: 'RemoteError' })
+    })
+
+    it('RemoteError with the reason that is given, as far as it is printable', async () => {
+      const { peer, response } = await beginBody({ limits: { maxReasonBytes: 20 } }, { ours: true })
+
+      peer.error(2, undefined, `Broken\u001b[2J ${'x'.repeat(1000)}`)
+      const [reason] = await Promise.all([expect(collect(response.stream)).to.eventually.be.rejected(), peer.sync()])
+
+      expect(reason).to.have.property('name', 'RemoteError')
+      expect(reason.message).to.include('Broken?[2J xxxx')
+      expect(reason.message.length).to.be.below(100)
+    })
+
+    it('RemoteError for a body without a single byte', async () => {
+      const ex = exchange(nothing)
+      const peer = new ScriptedPeer(ex)
+      const got = ex.get('a')
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1])
+      peer.error(2, 1)
+
+      expect(await outcome((await got).stream)).to.deep.equal({ bytes: text(''), error: 'RemoteError' })
+    })
+
+    it('BodyCutError when another body takes its channel', async () => {
+      const ex = exchange(nothing)
+      const peer = new ScriptedPeer(ex)
+      const gets = ['a', 'b'].map(async hash => ex.get(hash))
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1], ['b', 2])
+      peer.begin(2, 1, text('first'))
+      peer.body(2, 2, text('B'))
+      const [a, b] = await Promise.all(gets)
+
+      expect(await outcome(a.stream)).to.deep.equal({ bytes: text('first'), error: 'BodyCutError' })
+      expect(await collectText(b.stream)).to.equal('B')
+      await peer.sync()
+      expect(peer.cancels).to.be.empty()
+    })
+
+    it('UnexpectedEndError when the stream ends', async () => {
+      const { ex, peer, response } = await beginBody()
+
+      peer.finish()
+
+      expect(await outcome(response.stream)).to.deep.equal({ bytes: text('first'), error: 'UnexpectedEndError' })
+      await expect(ex.close()).to.eventually.be.rejected.with.property('name', 'UnexpectedEndError')
+    })
+
+    it('the error of the stream when it breaks', async () => {
+      const { peer, response } = await beginBody()
+
+      peer.reset(new RangeError('Broken'))
+
+      expect(await outcome(response.stream)).to.deep.equal({ bytes: text('first'), error: 'RangeError' })
+    })
+
+    it('the error that ends the exchange, to those who wait as well', async () => {
+      const { ex, response } = await beginBody()
+      const reader = response.stream[Symbol.asyncIterator]()
+
+      await reader.next()
+      const waiting = reader.next()
+      ex.abort(new RangeError('Over'))
+
+      await expect(waiting).to.be.rejectedWith('Over')
+      await expect(reader.next()).to.be.rejectedWith('Over')
+    })
+
+    it('AbortError after abort(), and cancels the rest', async () => {
+      const { peer, response } = await beginBody()
+
+      response.abort()
+      response.abort(new Error('once is enough'))
+      await peer.sync()
+
+      expect(await outcome(response.stream)).to.deep.equal({ bytes: text(''), error: 'AbortError' })
+      expect(peer.cancels).to.deep.equal([1])
+    })
+
+    it('what abort() was given', async () => {
+      const { peer, response } = await beginBody()
+
+      response.abort(new RangeError('Too much'))
+      await peer.sync()
+
+      expect(await outcome(response.stream)).to.deep.equal({ bytes: text(''), error: 'RangeError' })
+      expect(peer.cancels).to.deep.equal([1])
+    })
+  })
+
+  it('cancels the rest when the reader leaves', async () => {
+    const { peer, response } = await beginBody()
+
+    for await (const chunk of response.stream) {
+      expect(chunk).to.deep.equal(text('first'))
+      break
+    }
+
+    await peer.sync()
+
+    expect(peer.cancels).to.deep.equal([1])
+  })
+
+  it('cancels the rest when the reader throws', async () => {
+    const { peer, response } = await beginBody()
+
+    await expect((async () => {
+      // eslint-disable-next-line no-unreachable-loop
+      for await (const chunk of response.stream) {
+        throw new Error(`Cannot use ${chunk.byteLength} bytes`)
+      }
+    })()).to.be.rejectedWith('Cannot use 5 bytes')
+    await peer.sync()
+
+    expect(peer.cancels).to.deep.equal([1])
+  })
+
+  it('cancels nothing when all of it has come', async () => {
+    const { peer, response } = await beginBody()
+
+    peer.end(2)
+    await peer.sync()
+    response.abort()
+    await peer.sync()
+
+    expect(peer.cancels).to.be.empty()
+  })
+
+  it('stops the source of one of ours when the reader leaves', async () => {
+    const source = new WatchedSource(repeat(content(1, 10_000)))
+    let signal: AbortSignal | undefined
+    const ex = exchange((hash, options) => {
+      signal = options.signal
+      return { stream: source }
+    }, { id: 'ex', provides: () => true })
+    const other = exchange(nothing, { id: 'other' })
+    const recorded = record(ex)
+    connectPair(ex, other)
+
+    for await (const chunk of (await other.get('a')).stream) {
+      expect(chunk.byteLength).to.be.above(0)
+      break
+    }
+
+    await source.wasReturned
+    expect(signal).to.have.property('aborted', true)
+    // this is no trouble
+    expect(recorded.unsent).to.be.empty()
+
+    // and the channel is free for others
+    await (await other.get('b')).stream[Symbol.asyncIterator]().next()
+    await Promise.all([ex.close({ signal: AbortSignal.abort() }).catch(() => {}), other.close().catch(() => {})])
+  })
+
+  describe('without a reader', () => {
+    it('is cancelled when nobody listens for responses', async () => {
+      const ex = exchange(nothing)
+      const peer = new ScriptedPeer(ex)
+      const recorded = record(ex)
+
+      ex.request(['a', 'b'])
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1], ['b', 2])
+      peer.begin(2, 1, text('first'))
+      await peer.sync()
+
+      expect(names(recorded.failed)).to.deep.equal(['a: UnreadError'])
+      expect(peer.cancels).to.deep.equal([1])
+
+      // it matters who listens when it comes
+      const response = next(ex, 'response')
+      peer.body(3, 2, text('B'))
+      expect(await collectText((await response).stream)).to.equal('B')
+    })
+
+    it('is not cancelled when get() asked for it as well', async () => {
+      const ex = exchange(nothing)
+      const peer = new ScriptedPeer(ex)
+      const recorded = record(ex)
+
+      ex.request('a')
+      const got = ex.get('a')
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1])
+      peer.body(2, 1, text('A'))
+
+      expect(await collectText((await got).stream)).to.equal('A')
+      expect(recorded.failed).to.be.empty()
+    })
+
+    it('is cancelled by name when others wait behind it', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000, unreadTimeout: 100 } })
+      const peer = new ScriptedPeer(ex)
+      const responses = nextOf(ex, 'response', 2)
+
+      ex.request(['a', 'b'])
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1], ['b', 2])
+      peer.begin(2, 1, content(1, 100_000))
+      peer.body(3, 2, text('B'))
+
+      const [unread, other] = await responses
+
+      expect(await collectText(other.stream)).to.equal('B')
+      expect(await outcome(unread.stream)).to.deep.equal({ bytes: text(''), error: 'UnreadError' })
+      await peer.sync()
+      expect(peer.cancels).to.deep.equal([1])
+    })
+
+    it('is dropped by name when others wait behind it, even if it came as a whole', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000, unreadTimeout: 100 } })
+      const peer = new ScriptedPeer(ex)
+      const responses = nextOf(ex, 'response', 3)
+
+      ex.request(['a', 'b', 'c'])
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1], ['b', 2], ['c', 3])
+      peer.body(2, 1, content(1, 90_000))
+      peer.begin(2, 2, content(2, 90_000))
+      peer.body(3, 3, text('C'))
+
+      const [first, second, third] = await responses
+
+      expect(await collectText(third.stream)).to.equal('C')
+      expect(await outcome(first.stream)).to.deep.equal({ bytes: text(''), error: 'UnreadError' })
+      // either of them could have been read
+      expect(await outcome(second.stream)).to.deep.equal({ bytes: text(''), error: 'UnreadError' })
+      await peer.sync()
+      expect(peer.cancels).to.deep.equal([2])
+    })
+
+    it('waits as long as nobody waits behind it', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 10_000, unreadTimeout: 20, requestTimeout: 20, rateWindow: 20, minBodyRate: 1e9 } })
+      const peer = new ScriptedPeer(ex)
+      const got = ex.get('a')
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1])
+      peer.begin(2, 1, content(1, 10_000))
+      peer.data(2, content(2, 10_000))
+      peer.end(2)
+
+      const { stream } = await got
+      // no time-out runs meanwhile: neither that for reading, nor those of the remote
+      await new Promise(resolve => { setTimeout(resolve, 200) })
+
+      expect((await outcome(stream))).to.deep.equal({ bytes: Uint8Array.from([...content(1, 10_000), ...content(2, 10_000)]) })
+    })
+
+    it('holds the remote back until half of what waits has been read', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000, requestTimeout: 50, rateWindow: 50 } })
+      const peer = new ScriptedPeer(ex)
+      const recorded = record(ex)
+      const got = ex.get('a')
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['a', 1])
+      // one chunk, as the remote sent it at once; read part by part all the same
+      peer.begin(2, 1, content(0, 20_000))
+      for (let i = 1; i < 20; i++) {
+        peer.data(2, content(i, 20_000))
+      }
+      peer.available('b')
+      peer.end(2)
+
+      const reader = (await got).stream[Symbol.asyncIterator]()
+      await laps(1)
+      await reader.next()
+
+      // one part is read, and the reader pauses: no time-out may run meanwhile
+      await new Promise(resolve => { setTimeout(resolve, 300) })
+      expect(recorded.available).to.be.empty()
+
+      const parts = [await reader.next()]
+      while (parts.at(-1)?.done !== true) {
+        parts.push(await reader.next())
+      }
+
+      expect(parts).to.have.lengthOf(20)
+      expect(recorded.available).to.deep.equal(['b'])
+    })
+  })
+
+  it('costs what small parts cost: a remote that sends one byte a frame is held back', async () => {
+    const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000 } })
+    const peer = new ScriptedPeer(ex)
+    const recorded = record(ex)
+    const got = ex.get('a')
+
+    await peer.message(RPCType.REQUEST)
+    peer.hashes(['a', 1])
+    peer.begin(2, 1, text('x'))
+    for (let i = 0; i < 1000; i++) {
+      peer.data(2, text('y'))
+    }
+    peer.available('b')
+    peer.end(2)
+
+    const { stream } = await got
+    await laps(2)
+    expect(recorded.available).to.be.empty()
+
+    expect((await collect(stream)).byteLength).to.equal(1001)
+    await peer.sync()
+    expect(recorded.available).to.deep.equal(['b'])
+  })
+
+  it('does not keep the buffers of the network alive for small parts', async () => {
+    const ex = exchange(nothing)
+    const peer = new ScriptedPeer(ex)
+    const got = ex.get('a')
+
+    await peer.message(RPCType.REQUEST)
+    peer.hashes(['a', 1])
+    peer.begin(2, 1, content(1, 60_000))
+    peer.data(2, text('small'))
+    peer.end(2)
+    const { stream } = await got
+    await peer.sync()
+
+    for await (const chunk of stream) {
+      if (chunk.byteLength === 5) {
+        expect(chunk.buffer.byteLength).to.be.below(60_000)
+      }
+    }
+  })
+})
