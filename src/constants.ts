@@ -59,7 +59,8 @@ export const MAX_BATCH_BYTES = 64 * 1024
 export const MAX_OUTSTANDING = 8192
 
 /**
- * How many hashes of a peer may wait for us before we stop reading from it
+ * How many hashes of a peer may wait for us before we stop reading from it:
+ * twice what one of ours has outstanding
  */
 export const MAX_PENDING = 16_384
 
@@ -76,18 +77,19 @@ export const MAX_PENDING_WHILE_REQUESTING = 262_144
 export const MAX_LOOKUPS = 1024
 
 /**
- * How many sources are open at a time
+ * How many sources are open at a time: enough to hide the latency of a disk
  */
 export const MAX_SOURCES = 16
 
 /**
- * How many bytes are read ahead from all open sources together
+ * How many bytes are read ahead from all open sources together: 64 KiB, a usual
+ * chunk of a file, of each
  */
 export const MAX_READ_AHEAD_BYTES = 1024 * 1024
 
 /**
  * How many bytes of responses nobody has read yet we keep before we hold the
- * remote back
+ * remote back: 16 full sends, which keeps a network busy while a reader works
  */
 export const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 
@@ -98,7 +100,8 @@ export const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 export const MAX_UNKNOWN_BODIES = 1024
 
 /**
- * How long a lookup may take, and a source may give nothing, in ms
+ * How long a lookup may take, and a source may give nothing, in ms: a disk that
+ * has to start takes 10 s
  */
 export const SERVE_TIMEOUT = 20_000
 
@@ -120,12 +123,14 @@ export const RATE_WINDOW = 60_000
 export const MIN_BODY_RATE = 1024
 
 /**
- * How long a response may be left unread while others wait behind it, in ms
+ * How long a response may be left unread while others wait behind it, in ms:
+ * twice what a requester waits, so that it is not the first to give up
  */
 export const UNREAD_TIMEOUT = 60_000
 
 /**
- * How long the remote may take to close after we did, in ms
+ * How long the remote may take to close after we did, in ms: as long as for any
+ * other answer
  */
 export const CLOSE_TIMEOUT = 30_000
 
@@ -142,7 +147,7 @@ export const QUIET_TIMEOUT = 5000
 export const MAX_REASON_BYTES = 256
 
 /**
- * The number of entries and bytes of announcements that may wait to be sent
- * before `provide()` waits: two messages
+ * How many messages of announcements may wait to be sent before `provide()`
+ * waits: the next one can be written while the one before is sent
  */
 export const MAX_WAITING_ANNOUNCEMENTS = 2

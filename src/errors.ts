@@ -12,8 +12,7 @@ export class RemoteError extends Error {
 }
 
 /**
- * A body was cut: the remote started another one in its place, or ended the
- * stream before the end of the body
+ * A body was cut: the remote began another one in its place
  */
 export class BodyCutError extends Error {
   static name = 'BodyCutError'
@@ -120,4 +119,11 @@ export class ExchangeClosedError extends Error {
     super(message)
     this.name = 'ExchangeClosedError'
   }
+}
+
+/**
+ * What was thrown, as an error: anything can be thrown, also nothing
+ */
+export function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`Something was thrown that is not an Error: ${String(thrown)}`)
 }

@@ -2,20 +2,25 @@ import { AbortError, NotStartedError } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { PROTOCOL } from './constants.ts'
-import { Exchange } from './exchange/exchange.ts'
+import { toError } from './errors.ts'
+import { checkInit, Exchange } from './exchange/exchange.ts'
 import { streamToDuplex } from './stream-to-duplex.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeInit } from './exchange/api.ts'
-import type { HashExchange as HashExchangeInterface, HashExchangeComponents, HashExchangeEvents, HashExchangeInit, OpenOptions } from './index.ts'
+import type { HashExchange as HashExchangeInterface, HashExchangeComponents, HashExchangeEvents, HashExchangeInit, OnExchange, OpenOptions } from './index.ts'
 import type { Connection, DialTarget, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /**
  * Makes a handler for `node.handle(PROTOCOL, …)`
  */
-export function streamHandler (createReadStream: CreateReadStream, onExchange: (exchange: ExchangeInterface, connection: Connection) => void, init: ExchangeInit = {}): StreamHandler {
+export function streamHandler (createReadStream: CreateReadStream, onExchange: OnExchange, init: ExchangeInit = {}): StreamHandler {
+  checkInit(createReadStream, init)
+
   return async (stream, connection) => {
     const exchange = createExchange(createReadStream, stream, connection, { id: '', ...init })
 
-    onExchange(exchange, connection)
+    // it adds its listeners at once, and what it waits for then is read meanwhile
+    const called = (async () => { await onExchange(exchange, connection) })()
+    called.catch(err => { exchange.abort(toError(err)) })
 
     await run(exchange, stream)
   }
@@ -36,6 +41,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   constructor (components: HashExchangeComponents, init: HashExchangeInit) {
     super()
 
+    checkInit(init.createReadStream, init)
     this.#components = components
     this.#init = init
   }
@@ -55,8 +61,6 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       return
     }
 
-    this.#started = true
-
     await this.#components.registrar.handle(PROTOCOL, async (stream, connection) => {
       const exchange = this.#create(stream, connection)
 
@@ -68,6 +72,8 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       maxOutboundStreams: this.#init.maxOutboundStreams,
       runOnLimitedConnection: this.#init.runOnLimitedConnection
     })
+
+    this.#started = true
   }
 
   /**
@@ -93,9 +99,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
-    if (!this.#started) {
-      throw new NotStartedError('The service is not started')
-    }
+    this.#checkStarted()
 
     const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
     setMaxListeners(Infinity, signal)
@@ -103,6 +107,14 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     const runOnLimitedConnection = options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection
     const connection = await this.#components.connectionManager.openConnection(peer, { ...options, signal })
     const stream = await connection.newStream(PROTOCOL, { ...options, runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
+
+    try {
+      this.#checkStarted()
+    } catch (err: any) {
+      stream.abort(err)
+      throw err
+    }
+
     const exchange = this.#create(stream, connection)
 
     // not before the task after this one, in which the caller adds listeners
@@ -113,6 +125,12 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     })
 
     return exchange
+  }
+
+  #checkStarted (): void {
+    if (!this.#started) {
+      throw new NotStartedError('The service is not started')
+    }
   }
 
   #create (stream: Stream, connection: Connection): Exchange {
@@ -138,7 +156,7 @@ function createExchange (createReadStream: CreateReadStream, stream: Stream, con
 }
 
 /**
- * Carries an exchange over a stream until both have ended
+ * Carries an exchange over a stream
  */
 async function run (exchange: Exchange, stream: Stream): Promise<void> {
   // neither side of the pipeline may be running when it is aborted

@@ -184,7 +184,7 @@ import type { AbortOptions, Connection, DialTarget, PeerId, StreamHandler, Typed
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 export { PROTOCOL } from './constants.ts'
-export * from './errors.ts'
+export { BodyCutError, DuplicateSequenceError, ExchangeClosedError, ForeignIdError, LimitError, RemoteClosedError, RemoteError, UnexpectedEndError, UnreadError, UnrequestedError } from './errors.ts'
 export { streamToDuplex } from './stream-to-duplex.ts'
 export type { StreamToDuplexOptions } from './stream-to-duplex.ts'
 export type { ByteSource, Content, CreateReadStream, Exchange, ExchangeEvents, ExchangeFailure, ExchangeInit, ExchangeResponse, ReadStreamOptions } from './exchange/api.ts'
@@ -262,9 +262,18 @@ export function exchange (createReadStream: CreateReadStream, init?: ExchangeIni
 }
 
 /**
+ * Called for each exchange that a peer opens. Nothing is dispatched before it
+ * returns, or awaits something for the first time. What it throws ends the
+ * exchange.
+ */
+export interface OnExchange {
+  (exchange: Exchange, connection: Connection): void | Promise<void>
+}
+
+/**
  * The exchange as a bare protocol handler
  */
-export function handler (createReadStream: CreateReadStream, onExchange: (exchange: Exchange, connection: Connection) => void, init?: ExchangeInit): StreamHandler {
+export function handler (createReadStream: CreateReadStream, onExchange: OnExchange, init?: ExchangeInit): StreamHandler {
   return streamHandler(createReadStream, onExchange, init)
 }
 

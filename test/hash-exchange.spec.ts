@@ -1,7 +1,7 @@
 import { expect } from 'aegir/chai'
 import { pipe } from 'it-pipe'
 import { pEvent } from 'p-event'
-import { exchange, handler, PROTOCOL, streamToDuplex } from '../src/index.ts'
+import { exchange, handler, hashExchange, PROTOCOL, streamToDuplex } from '../src/index.ts'
 import { collectText, nothing, serve, text, thenHang } from './fixtures/content.ts'
 import { next, record } from './fixtures/events.ts'
 import { createBareNode, createNode, stopNodes } from './fixtures/nodes.ts'
@@ -205,6 +205,38 @@ describe('the service', () => {
       await expect(ours.get('b')).to.eventually.be.rejected.with.property('name', 'StreamResetError')
     })
 
+    it('refuses wrong options at once', async () => {
+      await expect(createNode({ createReadStream: 5 as any })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+      await expect(createNode({ limits: { requestTimeout: -1 } })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+      await expect(createNode({ limits: { toString: 1 } as any })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+      await expect(createNode({ id: 'x'.repeat(600) })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+    })
+
+    it('leaves the handler of somebody else alone', async () => {
+      const node = await createBareNode()
+      await node.handle(PROTOCOL, () => {})
+      const { components } = node as any
+      const service: any = hashExchange({ createReadStream: nothing })(components)
+
+      await expect(service.start()).to.eventually.be.rejected()
+      expect(service.isStarted()).to.be.false()
+      await service.stop()
+      expect(node.getProtocols()).to.include(PROTOCOL)
+    })
+
+    it('gives no exchange that was being opened when it stopped', async () => {
+      const [server, client] = await Promise.all([createNode(), createNode()])
+      const service: any = client.services.hashExchange
+      await client.dial(server.getMultiaddrs())
+
+      const opening = client.services.hashExchange.open(server.peerId)
+      await service.stop()
+
+      await expect(opening).to.eventually.be.rejected.with.property('name', 'NotStartedError')
+      expect(client.services.hashExchange.exchanges).to.be.empty()
+      expect(client.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === PROTOCOL)).to.be.empty()
+    })
+
     it('cannot open an exchange when it is stopped', async () => {
       const [server, client] = await Promise.all([createNode(), createNode()])
       const service: any = client.services.hashExchange
@@ -349,6 +381,35 @@ describe('the handler', () => {
     await ex.close()
     await piped
     expect(remotes).to.deep.equal([client.peerId.toString(), client.peerId.toString()])
+  })
+
+  it('may be async, and ends the exchange with what it throws', async () => {
+    const server = await createBareNode()
+    const client = await createNode()
+    const ends: Array<Promise<Error | null>> = []
+
+    await server.handle(PROTOCOL, handler(nothing, async (ex) => {
+      ends.push(next(ex, 'close'))
+      await ex.get('what the client does not have')
+    }))
+
+    const first = await client.services.hashExchange.open(server.getMultiaddrs())
+    expect(await next(first, 'close')).to.have.property('name', 'StreamResetError')
+    expect(await ends[0]).to.have.property('name', 'NotFoundError')
+
+    await server.handle(PROTOCOL, handler(nothing, (ex) => {
+      ends.push(next(ex, 'close'))
+      throw new RangeError('At once')
+    }), { force: true })
+
+    const second = await client.services.hashExchange.open(server.getMultiaddrs())
+    expect(await next(second, 'close')).to.be.an('error')
+    expect(await ends[1]).to.have.property('name', 'RangeError')
+  })
+
+  it('refuses wrong arguments at once', () => {
+    expect(() => handler('not a function' as any, () => {})).to.throw().with.property('name', 'InvalidParametersError')
+    expect(() => handler(nothing, () => {}, { limits: { maxSources: 0 } })).to.throw().with.property('name', 'InvalidParametersError')
   })
 
   it('serves the service, and is known to be ours', async () => {

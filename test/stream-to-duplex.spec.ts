@@ -209,6 +209,17 @@ describe('stream-to-duplex', () => {
       await expect(drain(streamToDuplex(stream).source)).to.eventually.equal(100)
     })
 
+    it('should give what was pushed back when the connection goes', async () => {
+      const pair = await yamuxPair()
+      const { source } = streamToDuplex(pair.stream)
+      const next = source.next()
+      pair.stream.push(new Uint8Array(100))
+      pair.connection.abort(new Error('Urk!'))
+
+      await expect(next).to.eventually.have.nested.property('value.byteLength', 100)
+      await expect(source.next()).to.eventually.be.rejected.with.property('name', 'ConnectionClosedError')
+    })
+
     it('should give what came before both ends were closed', async () => {
       const [stream, remote] = await streamPair()
       const { source } = streamToDuplex(stream)
@@ -374,6 +385,17 @@ describe('stream-to-duplex', () => {
       await expect(next).to.eventually.be.rejected.with.property('name', 'AbortError')
       await expect(left).to.eventually.have.property('done', true)
       expect(stream).to.have.property('status', 'aborted')
+    })
+
+    it('should abort the stream when it is left with something to read', async () => {
+      const pair = await yamuxPair()
+      const { source } = streamToDuplex(pair.stream)
+      pair.remote.send(new Uint8Array(100))
+      await pair.remote.close()
+      await arrived(pair)
+      await source.return(undefined)
+
+      expect(pair.stream).to.have.property('status', 'aborted')
     })
 
     it('should not abort the stream when it is left with nothing to come', async () => {
@@ -657,6 +679,29 @@ describe('stream-to-duplex', () => {
       await expect(sunk).to.eventually.be.rejected.with.property('name', 'ConnectionClosedError')
     })
 
+    it('should reject when the stream is aborted as there is room for the last of it', async () => {
+      const pair = await yamuxPair()
+      pair.remote.pause()
+      const sunk = streamToDuplex(pair.stream).sink([new Uint8Array(MIB)])
+      await arrived(pair)
+      const err = new Error('Urk!')
+      // an abort tells close() that all was sent
+      pair.stream.addEventListener('drain', () => { pair.stream.abort(err) })
+      pair.remote.resume()
+
+      await expect(sunk).to.eventually.be.rejected.and.equal(err)
+    })
+
+    it('should wait for as long as it likes after the last of it was sent', async () => {
+      const pair = await yamuxPair()
+      const { sink } = streamToDuplex(pair.stream, { closeTimeout: 0 })
+      await sink([new Uint8Array(100)])
+      // a timer set later runs later
+      await new Promise(resolve => setTimeout(resolve, 0))
+
+      expect(pair.stream).to.have.property('status', 'open')
+    })
+
     it('should not wait for ever for the remote to read the last of it', async () => {
       const pair = await yamuxPair()
       pair.remote.pause()
@@ -753,6 +798,7 @@ describe('stream-to-duplex', () => {
 
     it('should abort a sink that waits for the remote to read the last of it', async () => {
       const pair = await yamuxPair()
+      const { drain, idle } = listeners(pair.stream)
       const controller = new AbortController()
       const { sink } = streamToDuplex(pair.stream, { signal: controller.signal })
       pair.remote.pause()
@@ -762,6 +808,7 @@ describe('stream-to-duplex', () => {
       controller.abort(err)
 
       await expect(sunk).to.eventually.be.rejected.and.equal(err)
+      expect(listeners(pair.stream)).to.include({ drain, idle })
     })
 
     it('should abort the stream when it was aborted before', async () => {

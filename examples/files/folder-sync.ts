@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import type { Folder } from './folder.ts'
 import type { Progress } from './progress.ts'
-import type { Content, Exchange } from 'libp2p-hash-exchange'
+import type { Content, Exchange, ExchangeResponse } from 'libp2p-hash-exchange'
 
 /**
  * How many files are fetched at a time: as many as the other side sends at a
@@ -129,11 +129,15 @@ export class FolderSync {
 
     const fetchInTurn = async (): Promise<void> => {
       for (const hash of hashes) {
-        try {
-          const { stream } = await ex.get(hash)
+        let response: ExchangeResponse | undefined
 
-          await this.#folder.save(hash, stream, this.#progress)
+        try {
+          response = await ex.get(hash)
+          await this.#folder.save(hash, response.stream, this.#progress)
         } catch (err: any) {
+          // what is not read would hold up all others
+          response?.abort()
+
           if (err.syscall != null) {
             // no other one could be written, either
             ex.abort(new Error(`Could not write to ${this.#folder.path}: ${err.message}`))

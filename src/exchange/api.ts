@@ -7,7 +7,8 @@ import type { Uint8ArrayList } from 'uint8arraylist'
  * The bytes of some content. Nothing should be opened for it before the first
  * chunk is asked for: a peer may request thousands of hashes in one message,
  * they are all looked up before the first is sent, and few are open at a time.
- * A generator function does this by itself.
+ * A generator function does this by itself. Chunks are not copied: a buffer that
+ * was given must not be written to again.
  */
 export type ByteSource = Iterable<Uint8Array | Uint8ArrayList> | AsyncIterable<Uint8Array | Uint8ArrayList>
 
@@ -91,7 +92,8 @@ export interface ExchangeResponse {
    * into larger buffers: copy what is kept for long. Throws by name if the rest
    * does not come: RemoteError, BodyCutError, TimeoutError, UnreadError,
    * AbortError, or the error that ended the exchange. Not reading holds the
-   * remote back; leaving early cancels the rest at the remote.
+   * remote back; leaving early cancels the rest at the remote, unless that is an
+   * original over libp2p, which would mix it into its next body.
    */
   stream: AsyncIterable<Uint8Array>
 
@@ -195,7 +197,8 @@ export interface Exchange extends TypedEventTarget<ExchangeEvents>, Duplex<Async
    * does not have it or does not want us to have it, TimeoutError,
    * RemoteClosedError, ExchangeClosedError, InvalidParametersError, the signal's
    * reason, or the error that ended the exchange. The signal also ends the
-   * stream of the response.
+   * stream of the response as long as it comes, unless others asked for the
+   * hash as well: all of them are given the same response.
    */
   get(hash: string, options?: AbortOptions): Promise<ExchangeResponse>
 
@@ -214,8 +217,9 @@ export interface Exchange extends TypedEventTarget<ExchangeEvents>, Duplex<Async
   /**
    * Closes when everything asked for here has come and everything asked for by
    * the remote is answered. Resolves when the remote has closed as well and all
-   * promised content has arrived. Rejects with the error that ended the
-   * exchange; a signal that is aborted ends it.
+   * promised content has arrived. Need not be awaited, there is the event.
+   * Rejects with the error that ended the exchange; a signal that is aborted
+   * ends it.
    */
   close(options?: AbortOptions): Promise<void>
 

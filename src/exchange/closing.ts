@@ -53,12 +53,15 @@ export class Closing {
   }
 
   begin (): void {
-    this.begun = true
-    this.onProgress()
+    if (!this.begun) {
+      this.begun = true
+      this.onProgress()
+    }
   }
 
   /**
-   * Bytes went in or out, or a step was made
+   * Something went out, or came in before we began to close: from then on what
+   * comes is no progress, as the remote could send a byte now and then for ever
    */
   onProgress (): void {
     this.#quietFor = 0
@@ -76,7 +79,12 @@ export class Closing {
     }
 
     if (this.begun) {
-      return state.settled && state.answered && this.#quietFor >= this.#limits.closeTimeout ? GIVE_UP : undefined
+      if (!state.settled || !state.answered) {
+        // these have time-outs of their own
+        this.onProgress()
+      }
+
+      return this.#quietFor >= this.#limits.closeTimeout ? GIVE_UP : undefined
     }
 
     if (this.received) {

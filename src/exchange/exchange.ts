@@ -4,12 +4,13 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { MAX_BATCH_HASHES } from '../constants.ts'
-import { ForeignIdError } from '../errors.ts'
+import { ForeignIdError, toError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { checkSequence, hashLength, hashList } from './hashes.ts'
 import { withDefaults } from './limits.ts'
 import { Session } from './session.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeEvents, ExchangeInit, ExchangeResponse } from './api.ts'
+import type { ExchangeLimits } from './limits.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -36,15 +37,11 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   constructor (createReadStream: CreateReadStream, init: ConnectedExchangeInit = {}) {
     super()
 
-    if (typeof createReadStream !== 'function') {
-      throw new InvalidParametersError('The first argument must be createReadStream, a function that gives the content of a hash')
-    }
+    const limits = checkInit(createReadStream, init)
 
     this.remotePeer = init.remotePeer
     this.protocol = init.protocol
     this.#log = init.log ?? logger('libp2p:hash-exchange')
-
-    const limits = withDefaults(init.limits)
 
     this.#session = new Session(createReadStream, {
       onAvailable: (hashes) => { this.#onAvailable(hashes) },
@@ -63,7 +60,6 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     })
 
     if (init.id != null && init.id !== false) {
-      hashLength(init.id, limits.maxHashBytes)
       // the second one is the ID of a log, which an exchange alone has not
       this.#session.tell({ type: RPCType.ID, hashes: [init.id, ''] })
     }
@@ -92,14 +88,17 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   }
 
   request (hashes: string | Iterable<string>): void {
+    this.#session.startClock()
+
     for (const hash of hashList(hashes)) {
       const { refusal } = this.#session
 
       if (refusal == null) {
         this.#session.requester.request(hash)
       } else {
-        // not thrown, as the remote may close at any time
-        this.#onFailed(hash, refusal)
+        // not thrown, as the remote may close at any time, and not at once, as
+        // a listener may ask again
+        setTimeout(() => { this.#onFailed(hash, refusal) })
       }
     }
   }
@@ -129,25 +128,46 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   async close (options?: AbortOptions): Promise<void> {
     this.#session.close()
 
+    const closed = this.#whenClosed(options)
+
+    // nobody has to await it, as there is the event
+    closed.catch(() => {})
+
+    return closed
+  }
+
+  abort (err?: Error): void {
+    this.#session.end(err ?? new AbortError())
+  }
+
+  async #whenClosed (options?: AbortOptions): Promise<void> {
     try {
       await raceSignal(this.#session.closed, options?.signal)
-    } catch (err: any) {
-      this.abort(err)
+    } catch (err) {
+      this.abort(toError(err))
       throw err
     }
   }
 
-  abort (err: Error = new AbortError()): void {
-    this.#session.end(err)
-  }
-
   #onAvailable (hashes: string[]): void {
     for (let i = 0; i < hashes.length; i += MAX_BATCH_HASHES) {
-      const detail = hashes.slice(i, i + MAX_BATCH_HASHES).filter(hash => !this.#session.isProvided(hash))
+      const detail = hashes.slice(i, i + MAX_BATCH_HASHES).filter(hash => !this.#isProvided(hash))
 
-      if (detail.length > 0) {
+      if (detail.length > 0 && this.#session.error == null) {
         this.safeDispatchEvent('available', { detail })
       }
+    }
+  }
+
+  /**
+   * What the remote announces may be nothing that `provides` can handle
+   */
+  #isProvided (hash: string): boolean {
+    try {
+      return this.#session.isProvided(hash)
+    } catch (err) {
+      this.#log('could not tell if "%s" is provided - %e', hash, err)
+      return false
     }
   }
 
@@ -185,6 +205,24 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
 
     this.safeDispatchEvent('close', { detail: error })
   }
+}
+
+/**
+ * Throws InvalidParametersError for what would fail only when a peer comes.
+ * Returns the limits.
+ */
+export function checkInit (createReadStream: CreateReadStream, init: ExchangeInit): ExchangeLimits {
+  if (typeof createReadStream !== 'function') {
+    throw new InvalidParametersError('createReadStream must be a function that gives the content of a hash')
+  }
+
+  const limits = withDefaults(init.limits)
+
+  if (init.id != null && init.id !== false) {
+    hashLength(init.id, limits.maxHashBytes)
+  }
+
+  return limits
 }
 
 /**

@@ -6,8 +6,10 @@ import type { Source } from 'it-stream-types'
  */
 export class Inlet<T> {
   #interrupt?: (err: Error) => void
+  #interrupted?: Error
 
   interrupt (err: Error): void {
+    this.#interrupted = err
     this.#interrupt?.(err)
   }
 
@@ -35,6 +37,10 @@ export class Inlet<T> {
    * keep every chunk alive
    */
   async #next (iterator: Iterator<T> | AsyncIterator<T>): Promise<IteratorResult<T>> {
+    if (this.#interrupted != null) {
+      throw this.#interrupted
+    }
+
     return new Promise((resolve, reject) => {
       this.#interrupt = reject
       Promise.resolve(iterator.next()).then(resolve, reject)

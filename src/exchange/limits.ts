@@ -178,12 +178,12 @@ export function withDefaults (limits: Partial<ExchangeLimits> = {}): ExchangeLim
   const result = { ...defaultLimits }
 
   for (const [name, value] of Object.entries(limits)) {
-    if (!(name in defaultLimits)) {
+    if (!Object.hasOwn(defaultLimits, name)) {
       throw new InvalidParametersError(`There is no limit "${name}", only ${Object.keys(defaultLimits).join(', ')}`)
     }
 
     if (value != null) {
-      if (!(value > 0)) {
+      if (typeof value !== 'number' || !(value > 0)) {
         throw new InvalidParametersError(`The limit "${name}" must be a number above 0, not ${value}`)
       }
 

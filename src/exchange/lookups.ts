@@ -1,10 +1,16 @@
 import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
+import { toError } from '../errors.ts'
 import { Fifo } from './fifo.ts'
 import { checkSequence } from './hashes.ts'
 import { release } from './sent-body.ts'
 import type { Content, CreateReadStream, ReadStreamOptions } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { PeerId } from '@libp2p/interface'
+
+/**
+ * How many lookups that end at once are done in one task: some ms of them
+ */
+const LOOKUPS_PER_TASK = 8192
 
 export interface LookupsOwner {
   /**
@@ -99,7 +105,13 @@ export class Lookups {
   }
 
   #proceed (): void {
-    while (this.#running.size < this.#limits.maxLookups) {
+    for (let started = 0; this.#running.size < this.#limits.maxLookups; started++) {
+      if (started === LOOKUPS_PER_TASK && this.#waiting.length > 0) {
+        // others must have their turn, where lookups end at once
+        setTimeout(() => { this.#proceed() })
+        break
+      }
+
       const lookup = this.#waiting.shift()
 
       if (lookup == null) {
@@ -118,12 +130,12 @@ export class Lookups {
 
       if (isPromise(content)) {
         this.#running.add(lookup)
-        this.#wait(lookup, content).catch(err => { this.#end(lookup, err) })
+        this.#wait(lookup, content).catch(err => { this.#end(lookup, toError(err)) })
       } else {
         this.#accept(lookup, content)
       }
     } catch (err: any) {
-      this.#fail(lookup, err)
+      this.#fail(lookup, toError(err))
     }
   }
 

@@ -69,7 +69,7 @@ export class ProgressWatch {
     }
 
     if (this.#headFor >= this.#limits.rateWindow) {
-      const made = share > 0 ? this.#headBytes * share : this.#allBytes
+      const made = share > 0 ? Math.min(this.#headBytes * share, this.#allBytes) : this.#allBytes
       this.#startWindow()
 
       if (head != null && made < this.#limits.minBodyRate * this.#limits.rateWindow / 1000) {

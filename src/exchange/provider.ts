@@ -60,6 +60,8 @@ export class Provider implements LookupsOwner, SenderOwner {
   // sequences that were promised and whose bodies have not begun
   readonly #sequences = new Set<number>()
   #lastSequence = 0
+  // the one of them that the next answer waits for
+  #awaited?: number
 
   constructor (createReadStream: CreateReadStream, owner: ProviderOwner, writer: FrameWriter, limits: ExchangeLimits) {
     this.#owner = owner
@@ -197,8 +199,7 @@ export class Provider implements LookupsOwner, SenderOwner {
         this.#lookedUp++
       }
 
-      // a sequence can be promised again once the body it was promised for has begun
-      if (lookups.some(({ content }) => content?.sequence != null && this.#sequences.has(content.sequence))) {
+      if (this.#mustWait(lookups)) {
         return
       }
 
@@ -206,6 +207,18 @@ export class Provider implements LookupsOwner, SenderOwner {
       this.#lookedUp = 0
       this.#promise(lookups)
     }
+  }
+
+  /**
+   * If a sequence was promised to a body that has not begun: it can be promised
+   * again after that
+   */
+  #mustWait (lookups: Lookup[]): boolean {
+    if (this.#awaited == null || !this.#sequences.has(this.#awaited)) {
+      this.#awaited = lookups.find(({ content }) => content?.sequence != null && this.#sequences.has(content.sequence))?.content?.sequence
+    }
+
+    return this.#awaited != null
   }
 
   /**

@@ -241,7 +241,7 @@ export class Requester implements ArrivalsOwner {
   onRemoteClose (): void {
     this.#requests.clear()
 
-    for (const want of this.#wants) {
+    for (const want of [...this.#wants]) {
       if (want.state === SENT) {
         this.#outstanding--
       }
@@ -256,7 +256,7 @@ export class Requester implements ArrivalsOwner {
    * The exchange has ended
    */
   end (err: Error): void {
-    for (const want of this.#wants) {
+    for (const want of [...this.#wants]) {
       this.#wants.drop(want, err)
     }
 
@@ -266,11 +266,14 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
-   * Some time has passed, in ms
+   * Some time has passed
+   *
+   * @param ms - how much
+   * @param closing - if the end of the exchange waits for us
    */
-  tick (ms: number): void {
+  tick (ms: number, closing: boolean): void {
     if (this.full) {
-      this.#arrivals.tick(ms, body => this.#outstanding > (body.ended ? 0 : 1))
+      this.#arrivals.tick(ms, body => closing || this.#outstanding > (body.ended ? 0 : 1))
     } else if (this.#outstanding === 0 && this.#wants.waiting.size === 0) {
       this.#watch.reset()
     } else {
@@ -305,7 +308,7 @@ export class Requester implements ArrivalsOwner {
     const want = this.#wants.get(hash)
 
     if (want?.state !== SENT || want.request !== wants) {
-      throw new UnrequestedError(`The remote promised "${hash}", which it was not asked for`)
+      throw new UnrequestedError(`The remote promised ${JSON.stringify(hash.substring(0, 80))}, which it was not asked for`)
     }
 
     if (this.#promised.has(sequence)) {
@@ -355,13 +358,27 @@ export class Requester implements ArrivalsOwner {
   }
 
   #watchProgress (ms: number): void {
-    const [head] = this.#owedBodies()
-    const share = head instanceof ReceivedBody ? this.#arrivals.coming.size : 0
+    const [body] = this.#owedBodies()
+    const head = body ?? this.#requests.peek()
+    const share = body instanceof ReceivedBody ? this.#arrivals.coming.size : 0
 
     switch (this.#watch.tick(ms, head, share)) {
       case IDLE: this.#failOldest(); break
-      case SLOW: this.#fail(head, new TimeoutError(`Less than ${this.#limits.minBodyRate} bytes a second came of the body`)); break
+      case SLOW: this.#failSlow(body); break
       default:
+    }
+  }
+
+  #failSlow (body?: Want | ReceivedBody): void {
+    const err = new TimeoutError(`Less than ${this.#limits.minBodyRate} bytes a second came from the remote`)
+
+    if (body != null) {
+      this.#fail(body, err)
+    } else if (this.#arrivals.unknown > 0) {
+      // nothing can be done about bodies that nobody knows
+      throw err
+    } else {
+      this.#requests.peek()?.forEach(want => { this.#fail(want, err) })
     }
   }
 

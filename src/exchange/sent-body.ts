@@ -1,5 +1,6 @@
 import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
 import { isUint8ArrayList } from 'uint8arraylist'
+import { toError } from '../errors.ts'
 import type { ByteSource } from './api.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
@@ -69,7 +70,7 @@ export class SentBody {
         this.#sync = opened(this.#source[Symbol.iterator]())
       }
     } catch (err: any) {
-      this.#end(err)
+      this.#end(toError(err))
     }
   }
 
@@ -189,7 +190,9 @@ export class SentBody {
    * The source has failed, or gave what cannot be sent. What came before is
    * sent.
    */
-  #fail (err: Error): void {
+  #fail (thrown: unknown): void {
+    const err = toError(thrown)
+
     this.#end(err)
     this.#cancel(err)
     release(this.#sync ?? this.#async, err)

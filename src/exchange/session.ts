@@ -1,5 +1,5 @@
-import { ProtocolError, TimeoutError } from '@libp2p/interface'
-import { ExchangeClosedError, RemoteClosedError, UnexpectedEndError } from '../errors.ts'
+import { ProtocolError, StreamStateError, TimeoutError } from '@libp2p/interface'
+import { ExchangeClosedError, RemoteClosedError, toError, UnexpectedEndError } from '../errors.ts'
 import { Channels } from '../wire/channels.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
@@ -19,6 +19,11 @@ import type { Mapping, RPCMessage } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
+
+/**
+ * For how long what came is worked through in one go, in ms
+ */
+const MAX_TASK_MS = 50
 
 /**
  * Who is told what happens
@@ -77,6 +82,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #output = new Waker()
   readonly #room = new Waker()
   readonly #closed = Promise.withResolvers<void>()
+  #readBegun = false
   #inputEnded = false
   // if what nobody wants any more has not begun for too long
   #impatient = false
@@ -144,6 +150,12 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * Takes the bytes of the remote
    */
   async read (source: Source<Uint8Array | Uint8ArrayList>): Promise<void> {
+    if (this.#readBegun) {
+      throw new StreamStateError('The sink of an exchange can be used only once')
+    }
+
+    this.#readBegun = true
+
     try {
       this.#clock.start()
 
@@ -156,8 +168,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       }
 
       this.#onInputEnd()
-    } catch (err: any) {
+    } catch (thrown) {
       if (!this.#closing.over) {
+        const err = toError(thrown)
         this.end(err)
         throw err
       }
@@ -195,7 +208,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
         }
       }
     } finally {
-      this.end(new UnexpectedEndError('The stream was closed for writing before the exchange was closed'))
+      if (!this.#closing.over) {
+        this.end(new UnexpectedEndError('The stream was closed for writing before the exchange was closed'))
+      }
     }
   }
 
@@ -203,7 +218,13 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * Ends it at once, unless it has ended
    */
   end (err: Error): void {
-    if (this.#closing.over || this.error != null) {
+    if (this.#closing.over) {
+      // all was said, only the end of the stream may be missing
+      this.#inlet.interrupt(err)
+      return
+    }
+
+    if (this.error != null) {
       return
     }
 
@@ -322,8 +343,8 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
     if (this.remoteIsOurs) {
       // neither does it answer any more, nor can it ask for anything
-      this.requester.onRemoteClose()
       this.close()
+      this.requester.onRemoteClose()
     }
 
     this.wake()
@@ -362,15 +383,25 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   async #readChunk (chunk: Uint8Array | Uint8ArrayList): Promise<void> {
-    this.#closing.onProgress()
-
     if (this.#closing.over) {
       return
     }
 
+    if (!this.#closing.begun) {
+      this.#closing.onProgress()
+    }
+
     this.#channels.push(chunk)
 
-    while (this.#channels.read()) {
+    let began = Date.now()
+
+    for (let i = 1; this.#channels.read(); i++) {
+      if (i % 256 === 0 && Date.now() - began > MAX_TASK_MS) {
+        // a chunk may hold many small messages, and others must have their turn
+        await new Promise(resolve => setTimeout(resolve))
+        began = Date.now()
+      }
+
       while (this.#isFull && this.error == null) {
         await this.#room.sleep()
       }
@@ -418,13 +449,13 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   #tick (ms: number): void {
     try {
       this.#provider.tick(ms)
-      this.requester.tick(ms)
+      this.requester.tick(ms, this.#closing.begun)
 
       if (!this.requester.full) {
         this.#tickClosing(ms)
       }
-    } catch (err: any) {
-      this.end(err)
+    } catch (err) {
+      this.end(toError(err))
     }
   }
 

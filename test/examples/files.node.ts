@@ -230,7 +230,7 @@ describe('examples/files.ts', function () {
 
     // in the place of files.ts
     const arrival = arrivalIn(b)
-    const peers = [['A', a], ['B', b]].map(args => fork('examples/files/peer.ts', args, { execArgv: [], silent: true }))
+    const peers = [['A', a], ['B', b]].map(args => fork('examples/files/peer.ts', args, { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' }, silent: true }))
     let stderr = ''
 
     peers[1].stdout?.resume()

@@ -1,7 +1,7 @@
 import { expect } from 'aegir/chai'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
-import { content, manyHashes, nothing, outcome, repeat, text, thenHang, WatchedSource } from '../fixtures/content.ts'
+import { content, firstOf, manyHashes, nothing, outcome, repeat, text, thenHang, WatchedSource } from '../fixtures/content.ts'
 import { next, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
@@ -277,16 +277,10 @@ describe('exchange: abort', () => {
   it('is an UnexpectedEndError when nobody reads on what is to be sent', async () => {
     const ex = exchange(nothing)
     const closed = next(ex, 'close')
-    const sunk = ex.sink((async function * () {
-      await new Promise(() => {})
-    })())
+    const sunk = ex.sink(thenHang())
 
     void ex.provide('a')
-
-    for await (const chunk of ex.source) {
-      expect(chunk.byteLength).to.be.above(0)
-      break
-    }
+    await firstOf(ex.source)
 
     expect(await closed).to.have.property('name', 'UnexpectedEndError')
     await expect(sunk).to.eventually.be.rejected.with.property('name', 'UnexpectedEndError')

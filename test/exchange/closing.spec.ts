@@ -327,6 +327,7 @@ describe('exchange: close', () => {
 
       expect((await peer.bodyOf(1)).map(({ data }) => data)).to.deep.equal([text('first'), text('end'), text('')])
       await closed
+      expect(timers.running).to.equal(0)
     })
 
     it('is fine after the CLOSE of the remote', async () => {

@@ -8,8 +8,8 @@ import { connectPair } from '../fixtures/pair.ts'
 import { runs } from '../fixtures/runs.ts'
 import { laps } from '../fixtures/slicing.ts'
 import { TimerWatch } from '../fixtures/timers.ts'
-import type { Pair } from '../fixtures/pair.ts'
 import type { Content, Exchange, ExchangeLimits, ExchangeResponse } from '../../src/index.ts'
+import type { Pair } from '../fixtures/pair.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
@@ -468,19 +468,31 @@ class Run {
     }
   }
 
-  #checkOutcome ({ side, hash, left, bytes, error }: Outcome): void {
+  #checkOutcome (outcome: Outcome): void {
+    const { side, hash, left, bytes, error = '' } = outcome
     const remote = side === 0 ? 1 : 0
-    const spec = this.#scenario.specs[remote][hash]
-    const whole = this.content(remote, hash, spec.size)
-    const name = error ?? ''
+    const { size } = this.#scenario.specs[remote][hash]
 
     // nothing wrong ever comes
     if (bytes != null) {
-      expect(bytes).to.deep.equal(whole.subarray(0, bytes.byteLength))
+      expect(bytes).to.deep.equal(this.content(remote, hash, size).subarray(0, bytes.byteLength))
     }
 
-    // others may have shared the body that one of them left, or the stream of which only one can read
-    const shared = this.outcomes.filter(other => other.side === side && other.hash === hash).length > 1
+    // others may have shared the body that one of them left, or the stream that only one can read
+    const shared = this.outcomes.some(other => other !== outcome && other.side === side && other.hash === hash)
+    const right = [...this.#rightAlways(left, shared), ...this.#rightFor(remote, hash)]
+
+    expect(error).to.be.oneOf(right, `${nameOf(hash)} for side ${side}`)
+
+    if ((error === '' && !left && !shared) || error === 'RemoteError') {
+      expect(bytes).to.have.lengthOf(size)
+    }
+  }
+
+  /**
+   * What may have become of anything, '' for its end
+   */
+  #rightAlways (left: boolean, shared: boolean): string[] {
     const right: string[] = []
 
     if (left || shared) {
@@ -500,26 +512,31 @@ class Run {
       right.push('AbortError', 'StreamResetError', 'UnexpectedEndError')
     }
 
-    const provided = spec.provided || this.#wobbly[remote].has(hash)
-    const collides = this.#sequence(remote, spec) != null && this.#scenario.specs[remote].some((other, i) => i !== hash && other.sequence === spec.sequence)
+    return right
+  }
 
-    if (!spec.provided || this.#wobbly[remote].has(hash) || spec.kind === 'missing' || spec.kind === 'rejects' || collides) {
+  /**
+   * What may have become of this content
+   */
+  #rightFor (remote: 0 | 1, hash: number): string[] {
+    const spec = this.#scenario.specs[remote][hash]
+    const wobbly = this.#wobbly[remote].has(hash)
+    const collides = this.#sequence(remote, spec) != null && this.#scenario.specs[remote].some((other, i) => i !== hash && other.sequence === spec.sequence)
+    const right: string[] = []
+
+    if (!spec.provided || wobbly || spec.kind === 'missing' || spec.kind === 'rejects' || collides) {
       right.push('NotFoundError')
     }
 
-    if (provided && spec.kind === 'dies') {
+    if ((spec.provided || wobbly) && spec.kind === 'dies') {
       right.push('RemoteError')
     }
 
-    if (provided && (spec.kind === 'sync' || spec.kind === 'async' || spec.kind === 'slow')) {
+    if ((spec.provided || wobbly) && ['sync', 'async', 'slow'].includes(spec.kind)) {
       right.push('')
     }
 
-    expect(name).to.be.oneOf(right, `${nameOf(hash)} for side ${side}`)
-
-    if ((name === '' && !left && !shared) || name === 'RemoteError') {
-      expect(bytes).to.have.lengthOf(spec.size)
-    }
+    return right
   }
 }
 

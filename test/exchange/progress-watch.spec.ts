@@ -28,6 +28,26 @@ async function requestOneByOne (ex: Exchange, peer: ScriptedPeer, hashes: string
   }
 }
 
+/**
+ * How many failures are dispatched in one go, for each go
+ */
+function countAtOnce (ex: Exchange): number[] {
+  const atOnce: number[] = []
+  let started = true
+
+  ex.addEventListener('failed', () => {
+    if (started) {
+      atOnce.push(0)
+      started = false
+      queueMicrotask(() => { started = true })
+    }
+
+    atOnce[atOnce.length - 1]++
+  })
+
+  return atOnce
+}
+
 describe('exchange: time-outs of what the remote owes', () => {
   it('an answer does not come', async () => {
     const ex = exchange(nothing, { limits: { requestTimeout: 50 } })
@@ -83,18 +103,7 @@ describe('exchange: time-outs of what the remote owes', () => {
     const ex = exchange(nothing, { limits: { requestTimeout: 50, maxOutstanding: 20 } })
     const peer = new ScriptedPeer(ex)
     const hashes = Array.from({ length: 20 }, (_, i) => `${i}`)
-    const atOnce: number[] = []
-    let started = true
-
-    ex.addEventListener('failed', () => {
-      if (started) {
-        atOnce.push(0)
-        started = false
-        queueMicrotask(() => { started = true })
-      }
-
-      atOnce[atOnce.length - 1]++
-    })
+    const atOnce = countAtOnce(ex)
 
     await requestOneByOne(ex, peer, hashes)
     // there is no room for these
@@ -102,6 +111,44 @@ describe('exchange: time-outs of what the remote owes', () => {
     await nextOf(ex, 'failed', 22)
 
     expect(atOnce).to.deep.equal([1, 2, 4, 8, 7])
+  })
+
+  it('one fails again after something has come', async () => {
+    const ex = exchange(nothing, { limits: { requestTimeout: 100 } })
+    const peer = new ScriptedPeer(ex)
+    const recorded = record(ex)
+    const atOnce = countAtOnce(ex)
+    const first = next(ex, 'failed')
+    const all = nextOf(ex, 'failed', 7)
+
+    await requestOneByOne(ex, peer, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+    await first
+    // of what has timed out, and of what has not
+    peer.hashes()
+    peer.hashes()
+    await all
+
+    expect(names(recorded.failed.slice(0, 2))).to.deep.equal(['a: TimeoutError', 'b: NotFoundError'])
+    expect(atOnce).to.deep.equal([1, 1, 1, 2, 2])
+  })
+
+  it('start again with every answer', async () => {
+    const ex = exchange(nothing, { limits: { requestTimeout: 200 } })
+    const peer = new ScriptedPeer(ex)
+    const hashes = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+    const all = nextOf(ex, 'failed', hashes.length)
+
+    await requestOneByOne(ex, peer, hashes)
+    let answers = 0
+    const stop = every(75, () => {
+      peer.hashes()
+
+      if (++answers === hashes.length) {
+        stop()
+      }
+    })
+
+    expect(names(await all)).to.deep.equal(hashes.map(hash => `${hash}: NotFoundError`))
   })
 
   it('a promised body does not begin', async () => {
@@ -231,6 +278,34 @@ describe('exchange: time-outs of what the remote owes', () => {
 
       peer.body(3, 2, text('B'))
       expect(await collectText((await other).stream)).to.equal('B')
+      expect(peer.cancels).to.deep.equal([1])
+    })
+
+    it('fails also while another one comes fast', async () => {
+      const ex = exchange(nothing, { limits: { requestTimeout: 200, rateWindow: 300, minBodyRate: 1024 } })
+      const peer = new ScriptedPeer(ex)
+      const gets = [ex.get('slow'), ex.get('fast')]
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['slow', 1], ['fast', 2])
+      peer.begin(2, 1, text('.'))
+      peer.begin(3, 2, content(0, 10_000))
+      const stop = every(30, () => {
+        peer.data(2, text('.'))
+        peer.data(3, content(0, 10_000))
+      })
+      const [slow, fast] = await Promise.all(gets)
+      const rest = outcome(fast.stream)
+
+      try {
+        expect(await outcome(slow.stream)).to.have.property('error', 'TimeoutError')
+        await peer.until(() => peer.cancels.length > 0)
+      } finally {
+        stop()
+      }
+
+      peer.end(3)
+      expect(await rest).to.not.have.property('error')
       expect(peer.cancels).to.deep.equal([1])
     })
 

@@ -1,7 +1,7 @@
 import { expect } from 'aegir/chai'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
-import { collect, collectText, content, nothing, outcome, repeat, text, WatchedSource } from '../fixtures/content.ts'
+import { collect, collectText, content, firstOf, nothing, outcome, repeat, text, WatchedSource } from '../fixtures/content.ts'
 import { names, next, nextOf, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
@@ -188,11 +188,7 @@ describe('exchange: the stream of a response', () => {
   it('cancels the rest when the reader leaves', async () => {
     const { peer, response } = await beginBody()
 
-    for await (const chunk of response.stream) {
-      expect(chunk).to.deep.equal(text('first'))
-      break
-    }
-
+    expect(await firstOf(response.stream)).to.deep.equal(text('first'))
     await peer.sync()
 
     expect(peer.cancels).to.deep.equal([1])
@@ -234,19 +230,15 @@ describe('exchange: the stream of a response', () => {
     const recorded = record(ex)
     connectPair(ex, other)
 
-    for await (const chunk of (await other.get('a')).stream) {
-      expect(chunk.byteLength).to.be.above(0)
-      break
-    }
-
+    await firstOf((await other.get('a')).stream)
     await source.wasReturned
     expect(signal).to.have.property('aborted', true)
     // this is no trouble
     expect(recorded.unsent).to.be.empty()
 
-    // and the channel is free for others
-    await (await other.get('b')).stream[Symbol.asyncIterator]().next()
-    await Promise.all([ex.close({ signal: AbortSignal.abort() }).catch(() => {}), other.close().catch(() => {})])
+    // and the way is free for others
+    await other.get('b')
+    ex.abort()
   })
 
   describe('without a reader', () => {
@@ -324,6 +316,49 @@ describe('exchange: the stream of a response', () => {
       expect(await outcome(second.stream)).to.deep.equal({ bytes: text(''), error: 'UnreadError' })
       await peer.sync()
       expect(peer.cancels).to.deep.equal([2])
+    })
+
+    it('is cancelled, but not one behind it that nobody could have read', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000, unreadTimeout: 100 } })
+      const peer = new ScriptedPeer(ex)
+      const unread = ex.get('unread')
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['unread', 1])
+      const unnamed = ex.get('unnamed')
+      await peer.message(RPCType.REQUEST, 2)
+      peer.body(3, 2, content(2, 60_000))
+      peer.begin(2, 1, content(1, 60_000))
+      peer.hashes(['unnamed', 2])
+
+      expect((await outcome((await unnamed).stream)).bytes).to.deep.equal(content(2, 60_000))
+      expect(await outcome((await unread).stream)).to.have.property('error', 'UnreadError')
+    })
+
+    it('is not cancelled while it is read, however slowly', async () => {
+      const ex = exchange(nothing, { limits: { maxUnreadBytes: 100_000, unreadTimeout: 200 } })
+      const peer = new ScriptedPeer(ex)
+      const slow = ex.get('slow')
+      const behind = ex.get('behind')
+      let parts = 0
+
+      await peer.message(RPCType.REQUEST)
+      peer.hashes(['slow', 1], ['behind', 2])
+      peer.begin(2, 1, content(0, 20_000))
+      for (let i = 1; i < 20; i++) {
+        peer.data(2, content(i, 20_000))
+      }
+      peer.end(2)
+      peer.body(3, 2, text('B'))
+
+      // the remote is held back for most of the time, which is several time-outs
+      for await (const part of (await slow).stream) {
+        expect(part).to.deep.equal(content(parts++, 20_000))
+        await new Promise(resolve => { setTimeout(resolve, 40) })
+      }
+
+      expect(parts).to.equal(20)
+      expect(await collectText((await behind).stream)).to.equal('B')
     })
 
     it('waits as long as nobody waits behind it', async () => {

@@ -93,6 +93,16 @@ const REFUSALS: Record<string, Refusal> = {
       peer.hashes(['a', 1])
     }
   },
+  'a body that no answer can name, as one of ours has closed': {
+    error: 'UnrequestedError',
+    requests: [['a'], ['b']],
+    does: (peer) => {
+      peer.id('', '')
+      peer.hashes(['a', 1])
+      peer.close()
+      peer.body(2, 2, text('B'))
+    }
+  },
   'a body that comes twice': {
     error: 'UnrequestedError',
     requests: [['a']],
@@ -341,7 +351,8 @@ describe('exchange: a remote that breaks the rules', () => {
 
       // everybody is told by this name
       expect(reason).to.have.property('name', error)
-      expect(recorded.failed.every(failure => failure.error === reason || failure.error.name === 'NotFoundError')).to.be.true()
+      // but for what had failed before
+      expect(recorded.failed.every(failure => failure.error === reason || ['NotFoundError', 'RemoteClosedError'].includes(failure.error.name))).to.be.true()
       expect([...recorded.failed.map(({ hash }) => hash), ...recorded.responses.map(({ hash }) => hash)]).to.have.members(requests.flat())
       await expect(ex.get('more')).to.eventually.be.rejected.with.property('name', error)
       await expect(ex.close()).to.eventually.be.rejected.with.property('name', error)

@@ -2,7 +2,7 @@ import { expect } from 'aegir/chai'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
-import { collect, collectText, content, nothing, repeat, text, thenHang, WatchedSource, WatchedSyncSource } from '../fixtures/content.ts'
+import { collect, collectText, content, firstOf, nothing, repeat, text, thenHang, WatchedSource, WatchedSyncSource } from '../fixtures/content.ts'
 import { names, next, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
@@ -160,8 +160,8 @@ describe('exchange: sources of content', () => {
       const { ex } = serving({
         opening: { [Symbol.iterator]: () => { throw new RangeError('Broken') } },
         'opening, async': { [Symbol.asyncIterator]: () => { throw new RangeError('Broken') } },
-        'first chunk': (function * () { throw new SyntaxError('Broken') })(),
-        'first chunk, async': (async function * () { throw new SyntaxError('Broken') })(),
+        'first chunk': { [Symbol.iterator]: () => ({ next: () => { throw new SyntaxError('Broken') } }) },
+        'first chunk, async': { [Symbol.asyncIterator]: () => ({ next: async () => Promise.reject(new SyntaxError('Broken')) }) },
         'not an iterator': { [Symbol.iterator]: () => undefined },
         fine: [text('fine')]
       })
@@ -313,11 +313,7 @@ describe('exchange: sources of content', () => {
       const other = exchange(nothing)
       connectPair(ex, other)
 
-      for await (const chunk of (await other.get('a')).stream) {
-        expect(chunk).to.deep.equal(text('first'))
-        break
-      }
-
+      expect(await firstOf((await other.get('a')).stream)).to.deep.equal(text('first'))
       expect(await collectText((await other.get('a')).stream)).to.equal('second')
     })
 

@@ -314,5 +314,5 @@ describe('conversations of ours with an original', () => {
       timeout: 10_000,
       endOnFailure: true
     })
-  })
+  }).timeout(runs(60_000, 600_000))
 })

@@ -51,7 +51,7 @@ function failing (init?: ExchangeInit): Exchange {
         yield text('a part')
       }
 
-      throw new RangeError('/home/me/private')
+      throw new RangeError('something private')
     }())
   }), init)
 

@@ -172,6 +172,28 @@ describe('ours with an original over libp2p, TCP, noise and yamux', () => {
         await Promise.all([exchange.close(), ended])
       })
 
+      it('lets the rest of a body through that nobody wants any more', async () => {
+        const original = createOriginal((hash, callback) => {
+          const part = content(1, 65_536)
+
+          callback(null, readable(...hash === 'large' ? Array.from({ length: 50 }, () => part) : [part]))
+        })
+
+        original.provide(['large', 'small'])
+
+        const { exchange, there, back, ended } = await nodes.converse(opener, original)
+        const response = await exchange.get('large')
+
+        response.abort()
+        expect(await collect((await exchange.get('small')).stream)).to.deep.equal(content(1, 65_536))
+
+        original.close()
+        await Promise.all([exchange.close(), ended])
+        // an original ignores the name of a cancel, so it could hit another body
+        expect(there.bodies).to.be.empty()
+        expect(back.bodies.filter(({ type }) => type === 'END')).to.have.lengthOf(2)
+      })
+
       it('ends when the original closes first', async () => {
         const original = createOriginal(contentsOf(new Map([['a', text('content of a')]])))
 
