@@ -619,11 +619,15 @@ describe('stream-to-duplex', () => {
       const [stream] = await streamPair()
       const { sink } = streamToDuplex(stream)
       const left = Promise.withResolvers<void>()
+      let asked = false
       stream.abort(new Error('Urk!'))
 
       await expect(sink({
         [Symbol.iterator]: () => ({
-          next: () => ({ done: false, value: new Uint8Array(1) }),
+          next: () => {
+            asked = true
+            return { done: false, value: new Uint8Array(1) }
+          },
           return: () => {
             left.resolve()
             throw new Error('Not this one')
@@ -631,6 +635,7 @@ describe('stream-to-duplex', () => {
         })
       })).to.eventually.be.rejected.with.property('message', 'Urk!')
       await left.promise
+      expect(asked).to.equal(false)
     })
 
     it('should survive a source that fails after the stream did', async () => {

@@ -125,7 +125,8 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     this.#session.tell({ type: RPCType.SEEN, sequence: sequence + 1 })
   }
 
-  async close (options?: AbortOptions): Promise<void> {
+  // not async, as provide() is not
+  close (options?: AbortOptions): Promise<void> {
     this.#session.close()
 
     const closed = this.#whenClosed(options)

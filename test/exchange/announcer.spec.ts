@@ -7,6 +7,7 @@ import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
 import { laps } from '../fixtures/slicing.ts'
 import { WatchedController } from '../fixtures/timers.ts'
+import { unhandledRejections } from '../fixtures/unhandled.ts'
 
 describe('exchange: provide', () => {
   it('announces a hash, an iterable and an async iterable', async () => {
@@ -318,28 +319,14 @@ describe('exchange: provide', () => {
   })
 
   it('causes no unhandled rejection when nobody awaits it', async () => {
-    const unhandled: unknown[] = []
-    const listener = (reason: any): void => { unhandled.push(reason) }
-    const onEvent = (event: PromiseRejectionEvent): void => {
-      event.preventDefault()
-      unhandled.push(event.reason)
-    }
-
-    globalThis.process?.on?.('unhandledRejection', listener)
-    globalThis.addEventListener?.('unhandledrejection', onEvent)
-
-    try {
+    const unhandled = await unhandledRejections(() => {
       const ex = exchange(nothing)
 
       void ex.provide([1 as any])
       void ex.provide('a', { signal: AbortSignal.abort() })
       ex.abort()
       void ex.provide('b')
-      await laps(3)
-    } finally {
-      globalThis.process?.off?.('unhandledRejection', listener)
-      globalThis.removeEventListener?.('unhandledrejection', onEvent)
-    }
+    })
 
     expect(unhandled).to.be.empty()
   })

@@ -7,6 +7,7 @@ import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
 import { laps } from '../fixtures/slicing.ts'
 import { TimerWatch, WatchedController } from '../fixtures/timers.ts'
+import { unhandledRejections } from '../fixtures/unhandled.ts'
 import type { Exchange } from '../../src/index.ts'
 
 const provides = (): boolean => true
@@ -537,6 +538,38 @@ describe('exchange: close', () => {
 
       await expect(ex.close()).to.eventually.be.rejected.with.property('name', 'TimeoutError')
       expect(timers.running).to.equal(0)
+    })
+
+    it('causes no unhandled rejection when nobody awaits it', async () => {
+      expect(await unhandledRejections(() => {
+        const ex = exchange(nothing)
+
+        void ex.close()
+        ex.abort()
+        void ex.close()
+        void ex.close({ signal: AbortSignal.abort() })
+      })).to.be.empty()
+    })
+
+    it('waits on while something is looked up', async () => {
+      const found = Promise.withResolvers<void>()
+      const ex = exchange(async (hash) => {
+        await found.promise
+        return { stream: [text(hash)] }
+      }, { provides, limits: { closeTimeout: 20 } })
+      const peer = new ScriptedPeer(ex)
+      const recorded = record(ex)
+
+      peer.request('a')
+      await laps(1)
+      void ex.close()
+      await new Promise(resolve => { setTimeout(resolve, 150) })
+      expect(recorded.closes).to.be.empty()
+
+      peer.close()
+      found.resolve()
+      await peer.bodyOf(1)
+      await peer.until(() => peer.sourceEnded)
     })
 
     it('waits on while a promised body is on its way', async () => {

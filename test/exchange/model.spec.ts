@@ -132,8 +132,6 @@ class Run {
   readonly #waiting: Array<Promise<void>> = []
   // what request() asked for and was not dispatched
   readonly #requested = [new Set<number>(), new Set<number>()]
-  #requesting = false
-  #refused = false
   // what was dispatched although it was not asked for
   readonly #unasked: string[] = []
   // content that was provided or taken back on the way
@@ -338,21 +336,13 @@ class Run {
   }
 
   #request (side: 0 | 1, hash: number): void {
-    this.#requesting = true
-    this.#refused = false
+    this.#requested[side].add(hash)
     this.#exchanges[side].request(nameOf(hash))
-    this.#requesting = false
-
-    if (!this.#refused) {
-      this.#requested[side].add(hash)
-    }
   }
 
   #settle (side: 0 | 1, hash: string): void {
-    if (this.#requesting) {
-      // one that was requested before may come all the same
-      this.#refused = true
-    } else if (!this.#requested[side].delete(indexOf(hash))) {
+    // after its end one may be refused while it still comes, as it was requested before
+    if (!this.#requested[side].delete(indexOf(hash)) && !this.#early) {
       this.#unasked.push(`${side} ${hash}`)
     }
   }
