@@ -19,12 +19,15 @@ interface YamuxPair {
   remote: Stream
 }
 
+const connections: MultiaddrConnection[] = []
+
 /**
  * A stream with a receive window that is held back for real, which the mock
  * muxer does not do
  */
 async function yamuxPair (): Promise<YamuxPair> {
   const [connection, remoteConnection] = multiaddrConnectionPair({ capacity: 1000 })
+  connections.push(connection, remoteConnection)
   const muxer = yamux()().createStreamMuxer(connection)
   const remoteMuxer = yamux()().createStreamMuxer(remoteConnection)
   const remote = event<CustomEvent<Stream>>(remoteMuxer, 'stream').then(evt => evt.detail)
@@ -129,6 +132,8 @@ describe('stream-to-duplex', () => {
   })
 
   afterEach(() => {
+    // their keep-alive would not let the process end
+    connections.splice(0).forEach(connection => { connection.abort(new Error('The test is over')) })
     expect(unhandled.splice(0)).to.be.empty()
   })
 

@@ -72,10 +72,12 @@ export class Provider implements LookupsOwner, SenderOwner {
   }
 
   /**
-   * If too much of the remote waits for another of its requests to be read
+   * If too much of the remote waits for another of its requests to be read.
+   * What is being sent does not count: where the remote cancels all of that, it
+   * may wait for nothing else, and then not read on before its cancels are read.
    */
   get full (): boolean {
-    return this.#pending >= this.#limits.maxPending
+    return this.#pending - this.#sender.open >= this.#limits.maxPending
   }
 
   /**
@@ -110,12 +112,18 @@ export class Provider implements LookupsOwner, SenderOwner {
   }
 
   fill (): void {
+    const wasFull = this.full
+
     // whoever does not read our answers must not make us keep ever more of them
     this.#settle(this.#answered)
     this.#answered = 0
     this.#sender.fill()
     // bodies have begun whose sequences an answer may have waited for
     this.#answer()
+
+    if (wasFull && !this.full) {
+      this.#owner.onRoom()
+    }
   }
 
   cancelled (channel: number, sequence: number): void {

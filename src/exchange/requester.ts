@@ -1,16 +1,16 @@
-import { AbortError, NotFoundError, TimeoutError } from '@libp2p/interface'
+import { AbortError, NotFoundError } from '@libp2p/interface'
 import { MAX_BATCH_HASHES } from '../constants.ts'
 import { DuplicateSequenceError, RemoteClosedError, UnreadError, UnrequestedError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { Arrivals } from './arrivals.ts'
 import { Fifo } from './fifo.ts'
-import { IDLE, ProgressWatch, SLOW } from './progress-watch.ts'
-import { ReceivedBody } from './received-body.ts'
+import { Overdue } from './overdue.ts'
 import { PROMISED, SENT, WAITING } from './want.ts'
 import { Wants } from './wants.ts'
 import type { ExchangeResponse } from './api.ts'
 import type { ArrivalsOwner } from './arrivals.ts'
 import type { ExchangeLimits } from './limits.ts'
+import type { ReceivedBody } from './received-body.ts'
 import type { Want } from './want.ts'
 import type { InboundBody } from '../wire/channels.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
@@ -57,7 +57,7 @@ export class Requester implements ArrivalsOwner {
   readonly #owner: RequesterOwner
   readonly #limits: ExchangeLimits
   readonly #writer: FrameWriter
-  readonly #watch: ProgressWatch
+  readonly #overdue: Overdue
   readonly #wants: Wants
   readonly #arrivals: Arrivals
 
@@ -73,9 +73,9 @@ export class Requester implements ArrivalsOwner {
     this.#owner = owner
     this.#writer = writer
     this.#limits = limits
-    this.#watch = new ProgressWatch(limits)
     this.#arrivals = new Arrivals(this, writer, limits)
     this.#wants = new Wants(limits.maxHashBytes, (hash, error) => { owner.onFailed(hash, error) })
+    this.#overdue = new Overdue({ wants: this.#wants, requests: this.#requests, promised: this.#promised, arrivals: this.#arrivals }, limits)
   }
 
   /**
@@ -166,7 +166,7 @@ export class Requester implements ArrivalsOwner {
     }
 
     if (this.#outstanding === 0) {
-      this.#watch.reset()
+      this.#overdue.reset()
     }
 
     for (const wants of this.#wants.take(room)) {
@@ -191,7 +191,7 @@ export class Requester implements ArrivalsOwner {
     }
 
     this.answered++
-    this.#watch.reset()
+    this.#overdue.reset()
 
     for (const { hash, sequence } of mapping) {
       this.#promise(wants, hash, sequence)
@@ -275,9 +275,9 @@ export class Requester implements ArrivalsOwner {
     if (this.full) {
       this.#arrivals.tick(ms, body => closing || this.#outstanding > (body.ended ? 0 : 1))
     } else if (this.#outstanding === 0 && this.#wants.waiting.size === 0) {
-      this.#watch.reset()
+      this.#overdue.reset()
     } else {
-      this.#watchProgress(ms)
+      this.#overdue.tick(ms)
     }
   }
 
@@ -296,7 +296,7 @@ export class Requester implements ArrivalsOwner {
   }
 
   onBytes (body: ReceivedBody, bytes: number): void {
-    this.#watch.onBytes(body, bytes)
+    this.#overdue.onBytes(body, bytes)
   }
 
   onDone (): void {
@@ -354,79 +354,6 @@ export class Requester implements ArrivalsOwner {
   #checkUnknown (): void {
     if (this.#arrivals.unknown > 0 && this.#requests.length === 0) {
       throw new UnrequestedError('The remote sent a body that was not requested')
-    }
-  }
-
-  #watchProgress (ms: number): void {
-    const [body] = this.#owedBodies()
-    const head = body ?? this.#requests.peek()
-    const share = body instanceof ReceivedBody ? this.#arrivals.coming.size : 0
-
-    switch (this.#watch.tick(ms, head, share)) {
-      case IDLE: this.#failOldest(); break
-      case SLOW: this.#failSlow(body); break
-      default:
-    }
-  }
-
-  #failSlow (body?: Want | ReceivedBody): void {
-    const err = new TimeoutError(`Less than ${this.#limits.minBodyRate} bytes a second came from the remote`)
-
-    if (body != null) {
-      this.#fail(body, err)
-    } else if (this.#arrivals.unknown > 0) {
-      // nothing can be done about bodies that nobody knows
-      throw err
-    } else {
-      this.#requests.peek()?.forEach(want => { this.#fail(want, err) })
-    }
-  }
-
-  /**
-   * Bodies that somebody wants, in the order in which they were promised
-   */
-  #owedBodies (): Array<Want | ReceivedBody> {
-    const owed: Array<Want | ReceivedBody> = [...this.#arrivals.coming]
-
-    for (const want of this.#promised.values()) {
-      if (want.wanted) {
-        owed.push(want)
-      }
-    }
-
-    return owed.sort((a, b) => a.order - b.order)
-  }
-
-  /**
-   * Nothing has come for too long. What is at the head fails; then, as long as
-   * nothing comes, twice as much each time, so that the thousands behind it do
-   * not take a time-out each.
-   */
-  #failOldest (): void {
-    const err = new TimeoutError(`Nothing came from the remote for ${this.#limits.requestTimeout} ms`)
-
-    if (this.#arrivals.unknown > 0) {
-      // nothing can be done about bodies that nobody knows
-      throw err
-    }
-
-    const oldest = [
-      ...this.#owedBodies().map(owed => [owed]),
-      ...[...this.#requests].map(wants => wants.filter(({ wanted }) => wanted)).filter(({ length }) => length > 0),
-      // those for which there was never room
-      ...[...this.#wants.waiting].map(want => [want])
-    ]
-
-    for (const owed of oldest.slice(0, Math.pow(2, this.#watch.timeouts - 1)).flat()) {
-      this.#fail(owed, err)
-    }
-  }
-
-  #fail (owed: Want | ReceivedBody, err: Error): void {
-    if (owed instanceof ReceivedBody) {
-      owed.cancel(err)
-    } else {
-      this.#wants.fail(owed, err)
     }
   }
 }

@@ -64,6 +64,13 @@ export class Sender implements SentBodyOwner {
   }
 
   /**
+   * How many sources are open
+   */
+  get open (): number {
+    return this.#open.length
+  }
+
+  /**
    * If there is nothing left to send
    */
   get idle (): boolean {

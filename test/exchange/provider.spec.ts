@@ -1,7 +1,7 @@
 import { expect } from 'aegir/chai'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
-import { collect, collectText, content, manyHashes, nothing, serve, text, thenHang, WatchedSource } from '../fixtures/content.ts'
+import { collect, collectText, content, manyHashes, nothing, repeat, serve, text, thenHang, WatchedSource } from '../fixtures/content.ts'
 import { names, next, nextOf, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
@@ -503,6 +503,23 @@ describe('exchange: what the remote asks for', () => {
         await peer.message(RPCType.HASHES, 1002)
       })
     }
+
+    it('does not lock two who cancel what they send each other', async () => {
+      // the cancels come behind bodies that nobody reads any more
+      const exchanges = ['first', 'second'].map(id => exchange((hash) => ({ stream: hash === 'endless' ? repeat(content(1, 10_000)) : [text(hash)] }), { id, provides, limits: { maxPending: 1 } }))
+
+      connectPair(exchanges[0], exchanges[1])
+      const endless = await Promise.all(exchanges.map(async ex => ex.get('endless')))
+      await laps(1)
+      endless.forEach(({ abort }, i) => { abort.call(endless[i]) })
+      await laps(1)
+
+      for (const ex of exchanges) {
+        expect(await collectText((await ex.get('a')).stream)).to.equal('a')
+      }
+
+      await Promise.all(exchanges.map(async ex => ex.close()))
+    })
 
     it('does not lock two who ask each other for 50,000 at once', async function () {
       this.timeout(30_000)
