@@ -90,16 +90,18 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   request (hashes: string | Iterable<string>): void {
     this.#session.startClock()
 
-    for (const hash of hashList(hashes)) {
-      const { refusal } = this.#session
+    const { refusal } = this.#session
 
-      if (refusal == null) {
-        this.#session.requester.request(hash)
-      } else {
-        // not thrown, as the remote may close at any time, and not at once, as
-        // a listener may ask again
-        setTimeout(() => { this.#onFailed(hash, refusal) })
-      }
+    if (refusal != null) {
+      // not thrown, as the remote may close at any time, and not at once, as a
+      // listener may ask again
+      const refused = [...hashList(hashes)]
+      setTimeout(() => { refused.forEach(hash => { this.#onFailed(hash, refusal) }) })
+      return
+    }
+
+    for (const hash of hashList(hashes)) {
+      this.#session.requester.request(hash)
     }
   }
 
