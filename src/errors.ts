@@ -122,6 +122,67 @@ export class ExchangeClosedError extends Error {
 }
 
 /**
+ * Content that a peer sent does not have the hash that it was asked for
+ */
+export class HashMismatchError extends Error {
+  static name = 'HashMismatchError'
+
+  constructor (message = 'The content does not have its hash') {
+    super(message)
+    this.name = 'HashMismatchError'
+  }
+}
+
+/**
+ * A peer offered more than could be remembered, and did not offer it again when
+ * it was asked to
+ */
+export class IncompleteError extends Error {
+  static name = 'IncompleteError'
+
+  constructor (message = 'The peer offered more than could be taken') {
+    super(message)
+    this.name = 'IncompleteError'
+  }
+}
+
+/**
+ * A peer has added as many bytes as it may in a day
+ */
+export class PeerQuotaError extends Error {
+  static name = 'PeerQuotaError'
+
+  constructor (message = 'The peer has added as much as it may') {
+    super(message)
+    this.name = 'PeerQuotaError'
+  }
+}
+
+/**
+ * A peer sent so much wrong content that it is left alone for a while
+ */
+export class UntrustedPeerError extends Error {
+  static name = 'UntrustedPeerError'
+
+  constructor (message = 'The peer sent too much wrong content') {
+    super(message)
+    this.name = 'UntrustedPeerError'
+  }
+}
+
+/**
+ * The store could not put, or could not be asked
+ */
+export class StoreError extends Error {
+  static name = 'StoreError'
+
+  constructor (message = 'The store failed', options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'StoreError'
+  }
+}
+
+/**
  * What was thrown, as an error: anything can be thrown, also nothing
  */
 export function toError (thrown: unknown): Error {

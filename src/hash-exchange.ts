@@ -1,13 +1,21 @@
-import { AbortError, NotStartedError } from '@libp2p/interface'
+import { AbortError, InvalidParametersError, isPeerId, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { PROTOCOL } from './constants.ts'
 import { toError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
+import { checkSequence } from './exchange/hashes.ts'
+import { exchangeLimits } from './exchange/limits.ts'
+import { AutoReplication } from './replication/auto-replication.ts'
+import { ReplicationMetrics } from './replication/metrics.ts'
+import { Replicator } from './replication/replicator.ts'
 import { streamToDuplex } from './stream-to-duplex.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeInit } from './exchange/api.ts'
 import type { HashExchange as HashExchangeInterface, HashExchangeComponents, HashExchangeEvents, HashExchangeInit, OnExchange, OpenOptions } from './index.ts'
-import type { Connection, DialTarget, Startable, Stream, StreamHandler } from '@libp2p/interface'
+import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './replication/api.ts'
+import type { ReplicationExchange } from './replication/replication-exchange.ts'
+import type { ReplicatorOwner } from './replication/replicator.ts'
+import type { Connection, DialTarget, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
 
 /**
  * Makes a handler for `node.handle(PROTOCOL, …)`
@@ -32,21 +40,50 @@ export function streamHandler (createReadStream: CreateReadStream, onExchange: O
  */
 const OPEN_TIMEOUT = 30_000
 
-export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implements HashExchangeInterface, Startable {
+export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implements HashExchangeInterface, Startable, ReplicatorOwner {
   readonly #components: HashExchangeComponents
   readonly #init: HashExchangeInit
+  readonly #createReadStream: CreateReadStream
   readonly #exchanges = new Set<Exchange>()
+  readonly #replicator?: Replicator
+  readonly #autoReplication?: AutoReplication
+  readonly #metrics: ReplicationMetrics
   #started = false
 
   constructor (components: HashExchangeComponents, init: HashExchangeInit) {
     super()
 
-    checkInit(init.createReadStream, init)
     this.#components = components
     this.#init = init
+    this.#replicator = init.store == null ? undefined : new Replicator(this, init as ReplicationInit)
+    this.#createReadStream = checkSource(init, this.#replicator)
+    checkInit(this.#createReadStream, this.#exchangeInit)
+    this.#metrics = new ReplicationMetrics(components.metrics, {
+      exchanges: () => this.#exchanges.size,
+      wants: () => this.#replicator?.table.size ?? 0
+    })
+
+    if (init.autoReplicate != null) {
+      this.#autoReplication = new AutoReplication({
+        registrar: components.registrar,
+        log: components.logger.forComponent('libp2p:hash-exchange'),
+        selects: init.autoReplicate,
+        replicate: async (peer, signal) => this.replicate(peer, { live: true, signal }),
+        runOnLimitedConnection: init.runOnLimitedConnection
+      })
+    }
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-hash-exchange'
+
+  readonly [serviceCapabilities]: string[] = ['@libp2p/hash-exchange']
+
+  /**
+   * Who speaks the protocol is known from identify
+   */
+  get [serviceDependencies] (): string[] {
+    return this.#autoReplication == null ? [] : ['@libp2p/identify']
+  }
 
   get exchanges (): ExchangeInterface[] {
     return [...this.#exchanges]
@@ -62,7 +99,9 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     }
 
     await this.#components.registrar.handle(PROTOCOL, async (stream, connection) => {
-      const exchange = this.#create(stream, connection)
+      const exchange = this.#replicator == null
+        ? this.#create(stream, connection)
+        : this.#createReplication(this.#replicator, stream, connection, false)
 
       this.safeDispatchEvent('exchange', { detail: exchange })
 
@@ -74,6 +113,8 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     })
 
     this.#started = true
+    this.#replicator?.start()
+    await this.#autoReplication?.start()
   }
 
   /**
@@ -90,23 +131,77 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     }
 
     this.#started = false
+    this.#autoReplication?.stop()
 
     await this.#components.registrar.unhandle(PROTOCOL)
 
     for (const exchange of this.exchanges) {
       exchange.abort(new AbortError('The service was stopped'))
     }
+
+    this.#replicator?.stop()
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
+    return this.#open(peer, options, (stream, connection) => this.#create(stream, connection))
+  }
+
+  async replicate (peer: DialTarget, options: ReplicateOptions = {}): Promise<ReplicateResult> {
+    const replicator = this.#replicator
+
+    if (replicator == null) {
+      throw new InvalidParametersError('To replicate, the service needs a store: hashExchange({ store })')
+    }
+
+    checkReplicateOptions(options)
+    this.#checkStarted()
+
+    return replicator.replicate(isPeerId(peer) ? peer : (await this.#connect(peer, options)).remotePeer, options)
+  }
+
+  // ReplicatorOwner
+
+  get id (): string {
+    return this.#components.peerId.toString()
+  }
+
+  async openReplication (peer: PeerId, options: ReplicateOptions): Promise<ReplicationExchange> {
+    return this.#open(peer, options, (stream, connection) => this.#createReplication(this.#replicator as Replicator, stream, connection, true))
+  }
+
+  dispatch<K extends keyof ReplicationEvents> (type: K, detail: ReplicationEvents[K]['detail']): void {
+    if (this.listenerCount(type) > 0) {
+      this.safeDispatchEvent<any>(type, { detail })
+    }
+  }
+
+  onReceived (bytes: number): void {
+    this.#metrics.onReceived(bytes)
+  }
+
+  onSent (bytes: number): void {
+    this.#metrics.onSent(bytes)
+  }
+
+  onFailed (error: Error): void {
+    this.#metrics.onFailed(error)
+  }
+
+  async #connect (peer: DialTarget, options: OpenOptions): Promise<Connection> {
+    const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
+
+    return this.#components.connectionManager.openConnection(peer, { signal })
+  }
+
+  async #open<T extends Exchange> (peer: DialTarget, options: OpenOptions, create: (stream: Stream, connection: Connection) => T): Promise<T> {
     this.#checkStarted()
 
     const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
     setMaxListeners(Infinity, signal)
 
     const runOnLimitedConnection = options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection
-    const connection = await this.#components.connectionManager.openConnection(peer, { ...options, signal })
-    const stream = await connection.newStream(PROTOCOL, { ...options, runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
+    const connection = await this.#connect(peer, { signal })
+    const stream = await connection.newStream(PROTOCOL, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
 
     try {
       this.#checkStarted()
@@ -115,7 +210,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       throw err
     }
 
-    const exchange = this.#create(stream, connection)
+    const exchange = create(stream, connection)
 
     // not before the task after this one, in which the caller adds listeners
     setTimeout(() => {
@@ -133,16 +228,57 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     }
   }
 
-  #create (stream: Stream, connection: Connection): Exchange {
-    const exchange = createExchange(this.#init.createReadStream, stream, connection, {
-      ...this.#init,
-      id: this.#init.id ?? this.#components.peerId.toString()
-    })
+  get #exchangeInit (): ExchangeInit {
+    const { id, log, limits } = this.#init
 
+    return {
+      id: id ?? this.id,
+      log,
+      limits: this.#replicator == null ? limits : exchangeLimits(this.#replicator.limits),
+      // the store and `allow` decide, when content is looked up
+      provides: this.#replicator == null ? this.#init.provides : () => true
+    }
+  }
+
+  #create (stream: Stream, connection: Connection): Exchange {
+    return this.#add(createExchange(this.#createReadStream, stream, connection, this.#exchangeInit))
+  }
+
+  #createReplication (replicator: Replicator, stream: Stream, connection: Connection, opener: boolean): ReplicationExchange {
+    return this.#add(replicator.create(stream, connection.remotePeer, opener, this.#exchangeInit))
+  }
+
+  #add<T extends Exchange> (exchange: T): T {
     this.#exchanges.add(exchange)
     exchange.addEventListener('close', () => { this.#exchanges.delete(exchange) }, { once: true })
 
     return exchange
+  }
+}
+
+/**
+ * Where the content comes from that is sent
+ */
+function checkSource (init: HashExchangeInit, replicator?: Replicator): CreateReadStream {
+  if (replicator == null) {
+    // which must be there then
+    return init.createReadStream as CreateReadStream
+  }
+
+  if (init.createReadStream != null || init.provides != null) {
+    throw new InvalidParametersError('With a store, that is what is provided: leave out createReadStream and provides')
+  }
+
+  return replicator.createReadStream
+}
+
+function checkReplicateOptions ({ mode, since }: ReplicateOptions): void {
+  if (mode != null && !['sync', 'pull', 'push'].includes(mode)) {
+    throw new InvalidParametersError(`The mode must be sync, pull or push, not ${String(mode)}`)
+  }
+
+  if (since != null) {
+    checkSequence(since, -1)
   }
 }
 

@@ -180,27 +180,41 @@
 import { Exchange as ExchangeClass } from './exchange/exchange.ts'
 import { HashExchange as HashExchangeClass, streamHandler } from './hash-exchange.ts'
 import type { CreateReadStream, Exchange, ExchangeInit } from './exchange/api.ts'
-import type { AbortOptions, Connection, DialTarget, PeerId, StreamHandler, TypedEventTarget } from '@libp2p/interface'
+import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './replication/api.ts'
+import type { AbortOptions, ComponentLogger, Connection, DialTarget, Metrics, PeerId, StreamHandler, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 export { PROTOCOL } from './constants.ts'
-export { BodyCutError, DuplicateSequenceError, ExchangeClosedError, ForeignIdError, LimitError, RemoteClosedError, RemoteError, UnexpectedEndError, UnreadError, UnrequestedError } from './errors.ts'
+export { BodyCutError, DuplicateSequenceError, ExchangeClosedError, ForeignIdError, HashMismatchError, IncompleteError, LimitError, PeerQuotaError, RemoteClosedError, RemoteError, StoreError, UnexpectedEndError, UnreadError, UnrequestedError, UntrustedPeerError } from './errors.ts'
+export { blockHash, parseBlockHash } from './store/block-hash.ts'
+export { blockStore } from './store/block-store.ts'
+export { StoreCorruptError } from './store/errors.ts'
 export { streamToDuplex } from './stream-to-duplex.ts'
 export type { StreamToDuplexOptions } from './stream-to-duplex.ts'
 export type { ByteSource, Content, CreateReadStream, Exchange, ExchangeEvents, ExchangeFailure, ExchangeInit, ExchangeResponse, ReadStreamOptions } from './exchange/api.ts'
 export type { ExchangeLimits } from './exchange/limits.ts'
+export type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateProgressEvents, ReplicateResult, ReplicateTotals, ReplicationEvents, ReplicationInit } from './replication/api.ts'
+export type { ReplicationLimits } from './replication/limits.ts'
+export type { BlockStoreInit } from './store/block-store.ts'
+export type { BlockSource, Store, StoreCursor, StoreEntry, StoreEvents } from './store/store.ts'
 
 export interface HashExchangeComponents {
   peerId: PeerId
   registrar: Registrar
   connectionManager: ConnectionManager
+  logger: ComponentLogger
+  metrics?: Metrics
 }
 
-export interface HashExchangeInit extends ExchangeInit {
+/**
+ * Either `createReadStream` or `store` must be given
+ */
+export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<ReplicationInit> {
   /**
-   * Looks up the content of the hashes that are provided
+   * Looks up the content of the hashes that are provided, where the application
+   * decides itself what is announced and asked for
    */
-  createReadStream: CreateReadStream
+  createReadStream?: CreateReadStream
 
   /**
    * How many exchanges a peer may open over one connection
@@ -232,7 +246,7 @@ export interface OpenOptions extends AbortOptions {
   runOnLimitedConnection?: boolean
 }
 
-export interface HashExchangeEvents {
+export interface HashExchangeEvents extends ReplicationEvents {
   /**
    * A peer has opened an exchange. Nothing is read from it before the listeners
    * have run.
@@ -252,6 +266,20 @@ export interface HashExchange extends TypedEventTarget<HashExchangeEvents> {
    * with TimeoutError after 30 seconds.
    */
   open(peer: DialTarget, options?: OpenOptions): Promise<Exchange>
+
+  /**
+   * Makes our store and that of a peer have the same content, as far as both
+   * sides take and offer it. Resolves when both have confirmed that nothing is
+   * outstanding (see `confirmed`), also if some hashes failed. With `live` it goes
+   * on until it is aborted, or the remote ends it.
+   *
+   * Rejects with InvalidParametersError, NotStartedError, the reason of the
+   * signal, what libp2p says of a peer that can't be reached, UntrustedPeerError,
+   * IncompleteError, StoreError, LimitError, RemoteClosedError, TimeoutError, or
+   * another error that ended the exchange. What had come until then is stored, and
+   * not asked for again.
+   */
+  replicate(peer: DialTarget, options?: ReplicateOptions): Promise<ReplicateResult>
 }
 
 /**

@@ -9,6 +9,10 @@ import type { FrameWriter } from '../wire/frame-writer.ts'
 interface Batch {
   hashes: string[]
   bytes: number
+  /**
+   * What the message says of the place of its last hash in a log
+   */
+  sequence?: number
 }
 
 /**
@@ -66,6 +70,20 @@ export class Announcer {
     }
   }
 
+  /**
+   * Announces hashes as one message, which says where in our log the last one
+   * stands. Whether they may be read is not decided here.
+   *
+   * @param sequence - of that hash, -1 before the first of all
+   */
+  async announce (hashes: string[], sequence: number): Promise<void> {
+    this.#check()
+    this.#batches.push({ hashes, bytes: Infinity, sequence: sequence + 1 })
+    this.#wake()
+
+    await this.#hasRoom()
+  }
+
   unprovide (hashes: string | Iterable<string>): void {
     for (const hash of hashList(hashes)) {
       this.#provided.delete(hash)
@@ -79,7 +97,7 @@ export class Announcer {
     const batch = this.#batches.shift()
 
     if (batch != null) {
-      this.#writer.rpc({ type: RPCType.AVAILABLE, hashes: batch.hashes })
+      this.#writer.rpc({ type: RPCType.AVAILABLE, hashes: batch.hashes, sequence: batch.sequence })
       this.#tellRoom()
     }
   }
@@ -139,12 +157,16 @@ export class Announcer {
     this.#room = undefined
   }
 
-  #add (hash: string): void {
+  #check (): void {
     const refusal = this.#ended ?? this.#closed
 
     if (refusal != null) {
       throw refusal
     }
+  }
+
+  #add (hash: string): void {
+    this.#check()
 
     const length = hashLength(hash, this.#limits.maxHashBytes)
     let batch = this.#batches.at(-1)

@@ -7,10 +7,12 @@ import { MAX_BATCH_HASHES } from '../constants.ts'
 import { ForeignIdError, toError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { checkSequence, hashLength, hashList } from './hashes.ts'
-import { withDefaults } from './limits.ts'
+import { defaultLimits, withDefaults } from './limits.ts'
 import { Session } from './session.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeEvents, ExchangeInit, ExchangeResponse } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
+import type { SessionOwner } from './session.ts'
+import type { RPCMessage } from '../wire/rpc-codec.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -21,18 +23,22 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 export interface ConnectedExchangeInit extends ExchangeInit {
   remotePeer?: PeerId
   protocol?: string
+  /**
+   * The ID of the log whose hashes are announced, if there is one
+   */
+  logId?: string
 }
 
 /**
  * An exchange as the application sees it
  */
-export class Exchange extends TypedEventEmitter<ExchangeEvents> implements ExchangeInterface {
+export class Exchange extends TypedEventEmitter<ExchangeEvents> implements ExchangeInterface, SessionOwner {
   public readonly remotePeer?: PeerId
   public readonly protocol?: string
   public readonly source: AsyncGenerator<Uint8ArrayList>
 
-  readonly #session: Session
-  readonly #log: Logger
+  protected readonly session: Session
+  protected readonly log: Logger
 
   constructor (createReadStream: CreateReadStream, init: ConnectedExchangeInit = {}) {
     super()
@@ -41,95 +47,84 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
 
     this.remotePeer = init.remotePeer
     this.protocol = init.protocol
-    this.#log = init.log ?? logger('libp2p:hash-exchange')
+    this.log = init.log ?? logger('libp2p:hash-exchange')
 
-    this.#session = new Session(createReadStream, {
-      onAvailable: (hashes) => { this.#onAvailable(hashes) },
-      onResponse: (response) => this.#onResponse(response),
-      onFailed: (hash, error) => { this.#onFailed(hash, error) },
-      onUnsent: (hash, error) => { this.#onUnsent(hash, error) },
-      onId: (id) => { this.#onId(id) },
-      onSince: (detail) => { this.safeDispatchEvent('since', { detail }) },
-      onSeen: (detail) => { this.safeDispatchEvent('seen', { detail }) },
-      onIgnored: (what) => { this.#log('ignored %s', what) },
-      onEnd: (error) => { this.#onEnd(error) }
-    }, {
+    this.session = new Session(createReadStream, this, {
       limits,
       peer: init.remotePeer,
       provides: init.provides
     })
 
     if (init.id != null && init.id !== false) {
-      // the second one is the ID of a log, which an exchange alone has not
-      this.#session.tell({ type: RPCType.ID, hashes: [init.id, ''] })
+      this.session.tell({ type: RPCType.ID, hashes: [init.id, init.logId ?? ''] })
     }
 
-    this.source = this.#session.write()
+    this.source = this.session.write()
   }
 
   readonly [Symbol.toStringTag] = 'libp2p-hash-exchange/exchange'
 
   sink = async (source: Source<Uint8Array | Uint8ArrayList>): Promise<void> => {
-    await this.#session.read(source)
+    await this.session.read(source)
   }
 
   // not async: its promise would be another one, that nobody catches
   provide (hashes: string | Iterable<string> | AsyncIterable<string>, options?: AbortOptions): Promise<void> {
-    const provided = this.#session.announcer.provide(hashes, options?.signal)
+    const provided = this.session.announcer.provide(hashes, options?.signal)
 
     // nobody has to await it
-    provided.catch(err => { this.#log('could not provide - %e', err) })
+    provided.catch(err => { this.log('could not provide - %e', err) })
 
     return provided
   }
 
   unprovide (hashes: string | Iterable<string>): void {
-    this.#session.announcer.unprovide(hashes)
+    this.session.announcer.unprovide(hashes)
   }
 
   request (hashes: string | Iterable<string>): void {
-    this.#session.startClock()
+    this.session.startClock()
 
-    const { refusal } = this.#session
+    const { refusal } = this.session
 
     if (refusal != null) {
       // not thrown, as the remote may close at any time, and not at once, as a
       // listener may ask again
       const refused = [...hashList(hashes)]
-      setTimeout(() => { refused.forEach(hash => { this.#onFailed(hash, refusal) }) })
+      setTimeout(() => { refused.forEach(hash => { this.onFailed(hash, refusal) }) })
       return
     }
 
     for (const hash of hashList(hashes)) {
-      this.#session.requester.request(hash)
+      this.session.requester.request(hash)
     }
   }
 
   async get (hash: string, options?: AbortOptions): Promise<ExchangeResponse> {
-    const { refusal } = this.#session
+    const { refusal } = this.session
 
     if (refusal != null) {
       throw refusal
     }
 
-    this.#session.startClock()
+    this.session.startClock()
 
-    return this.#session.requester.get(hash, options?.signal)
+    return this.session.requester.get(hash, options?.signal)
   }
 
   since (sequence: number): void {
     checkSequence(sequence, -1)
-    this.#session.tell({ type: RPCType.SINCE, sequence: sequence + 1 })
+    this.session.tell({ type: RPCType.SINCE, sequence: sequence + 1 })
   }
 
   seen (sequence: number): void {
     checkSequence(sequence, -1)
-    this.#session.tell({ type: RPCType.SEEN, sequence: sequence + 1 })
+    this.session.tell({ type: RPCType.SEEN, sequence: sequence + 1 })
   }
 
   // not async, as provide() is not
   close (options?: AbortOptions): Promise<void> {
-    this.#session.close()
+    this.session.close()
 
     const closed = this.#whenClosed(options)
 
@@ -140,23 +135,47 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
   }
 
   abort (err?: Error): void {
-    this.#session.end(err ?? new AbortError())
+    this.session.end(err ?? new AbortError())
   }
 
   async #whenClosed (options?: AbortOptions): Promise<void> {
     try {
-      await raceSignal(this.#session.closed, options?.signal)
+      await raceSignal(this.session.closed, options?.signal)
     } catch (err) {
       this.abort(toError(err))
       throw err
     }
   }
 
-  #onAvailable (hashes: string[]): void {
+  // SessionOwner
+
+  get full (): boolean {
+    return false
+  }
+
+  onMessage (message: Required<RPCMessage>): void {}
+
+  onSent (hash: string, bytes: number): void {}
+
+  onRest (): void {}
+
+  onIgnored (what: string): void {
+    this.log('ignored %s', what)
+  }
+
+  onSince (detail: number): void {
+    this.safeDispatchEvent('since', { detail })
+  }
+
+  onSeen (detail: number): void {
+    this.safeDispatchEvent('seen', { detail })
+  }
+
+  onAvailable (hashes: string[]): void {
     for (let i = 0; i < hashes.length; i += MAX_BATCH_HASHES) {
       const detail = hashes.slice(i, i + MAX_BATCH_HASHES).filter(hash => !this.#isProvided(hash))
 
-      if (detail.length > 0 && this.#session.error == null) {
+      if (detail.length > 0 && this.session.error == null) {
         this.safeDispatchEvent('available', { detail })
       }
     }
@@ -167,14 +186,14 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
    */
   #isProvided (hash: string): boolean {
     try {
-      return this.#session.isProvided(hash)
+      return this.session.isProvided(hash)
     } catch (err) {
-      this.#log('could not tell if "%s" is provided - %e', hash, err)
+      this.log('could not tell if "%s" is provided - %e', hash, err)
       return false
     }
   }
 
-  #onResponse (response: ExchangeResponse): boolean {
+  onResponse (response: ExchangeResponse): boolean {
     if (this.listenerCount('response') === 0) {
       return false
     }
@@ -183,17 +202,17 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     return true
   }
 
-  #onFailed (hash: string, error: Error): void {
-    this.#log('no response for "%s" - %e', hash, error)
+  onFailed (hash: string, error: Error): void {
+    this.log('no response for "%s" - %e', hash, error)
     this.safeDispatchEvent('failed', { detail: { hash, error } })
   }
 
-  #onUnsent (hash: string, error: Error): void {
-    this.#log('could not send "%s" - %e', hash, error)
+  onUnsent (hash: string, error: Error): void {
+    this.log('could not send "%s" - %e', hash, error)
     this.safeDispatchEvent('unsent', { detail: { hash, error } })
   }
 
-  #onId (id: string): void {
+  onId (id: string): void {
     if (this.remotePeer != null && isForeign(id, this.remotePeer)) {
       throw new ForeignIdError(`The remote, ${this.remotePeer}, claimed to be ${id}`)
     }
@@ -201,9 +220,9 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     this.safeDispatchEvent('id', { detail: id })
   }
 
-  #onEnd (error: Error | null): void {
+  onEnd (error: Error | null): void {
     if (error != null) {
-      this.#log('ended - %e', error)
+      this.log('ended - %e', error)
     }
 
     this.safeDispatchEvent('close', { detail: error })
@@ -219,7 +238,7 @@ export function checkInit (createReadStream: CreateReadStream, init: ExchangeIni
     throw new InvalidParametersError('createReadStream must be a function that gives the content of a hash')
   }
 
-  const limits = withDefaults(init.limits)
+  const limits = withDefaults(init.limits, defaultLimits)
 
   if (init.id != null && init.id !== false) {
     hashLength(init.id, limits.maxHashBytes)

@@ -174,21 +174,34 @@ export const defaultLimits: ExchangeLimits = {
 /**
  * The default limits with these deviations. Throws InvalidParametersError.
  */
-export function withDefaults (limits: Partial<ExchangeLimits> = {}): ExchangeLimits {
-  const result = { ...defaultLimits }
+export function withDefaults<T extends ExchangeLimits> (limits: Partial<T> = {}, defaults: T): T {
+  const result = { ...defaults }
 
   for (const [name, value] of Object.entries(limits)) {
-    if (!Object.hasOwn(defaultLimits, name)) {
-      throw new InvalidParametersError(`There is no limit "${name}", only ${Object.keys(defaultLimits).join(', ')}`)
+    if (!Object.hasOwn(defaults, name)) {
+      throw new InvalidParametersError(`There is no limit "${name}", only ${Object.keys(defaults).join(', ')}`)
     }
 
     if (value != null) {
       if (typeof value !== 'number' || !(value > 0)) {
-        throw new InvalidParametersError(`The limit "${name}" must be a number above 0, not ${value}`)
+        throw new InvalidParametersError(`The limit "${name}" must be a number above 0, not ${String(value)}`)
       }
 
-      result[name as keyof ExchangeLimits] = value
+      result[name as keyof T] = value as T[keyof T]
     }
+  }
+
+  return result
+}
+
+/**
+ * Those of an exchange alone
+ */
+export function exchangeLimits (limits: ExchangeLimits): ExchangeLimits {
+  const result = { ...defaultLimits }
+
+  for (const name of Object.keys(defaultLimits)) {
+    result[name as keyof ExchangeLimits] = limits[name as keyof ExchangeLimits]
   }
 
   return result

@@ -29,6 +29,10 @@ export interface ProviderOwner {
    * Content that the remote asked for could not be sent
    */
   onUnsent(hash: string, error: Error): void
+  /**
+   * Content that the remote asked for was sent to its end
+   */
+  onSent(hash: string, bytes: number): void
   readonly remoteIsOurs: boolean
   readonly remotePeer?: PeerId
   /**
@@ -175,6 +179,10 @@ export class Provider implements LookupsOwner, SenderOwner {
 
   onBegun (body: SentBody): void {
     this.#sequences.delete(body.sequence)
+  }
+
+  onSent (body: SentBody): void {
+    this.#owner.onSent(body.hash, body.bytes)
   }
 
   onDone (body: SentBody, err?: Error): void {

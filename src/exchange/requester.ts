@@ -181,6 +181,16 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
+   * Sends a REQUEST without hashes
+   */
+  requestNothing (): void {
+    this.#requests.push([])
+    this.sent++
+    this.#writer.rpc({ type: RPCType.REQUEST, hashes: [] })
+    this.#owner.wake()
+  }
+
+  /**
    * The answer to the oldest REQUEST
    */
   onHashes (mapping: Mapping[]): void {

@@ -26,6 +26,10 @@ export interface SenderOwner {
    */
   onBegun(body: SentBody): void
   /**
+   * A body was sent to its end
+   */
+  onSent(body: SentBody): void
+  /**
    * The last frame of a body was sent, or the remote has cancelled it. With an
    * error its source has failed.
    */
@@ -209,6 +213,7 @@ export class Sender implements SentBodyOwner {
 
     if (body.error == null) {
       this.#writer.end(body.channel, name)
+      this.#owner.onSent(body)
     } else {
       // an original's process may die of a reason; and what stands in a message may be private
       this.#writer.error(body.channel, name, this.#owner.remoteIsOurs ? encoder.encode(body.error.name) : undefined)

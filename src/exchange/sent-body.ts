@@ -36,6 +36,10 @@ export class SentBody {
    */
   public ended = false
   public error?: Error
+  /**
+   * How many have been taken
+   */
+  public bytes = 0
 
   readonly #owner: SentBodyOwner
   readonly #source: ByteSource
@@ -106,6 +110,7 @@ export class SentBody {
       this.#next = 0
     }
 
+    this.bytes += part.length
     this.#owner.onReadAhead(-part.length)
     return part
   }

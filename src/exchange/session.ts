@@ -29,6 +29,14 @@ const MAX_TASK_MS = 50
  * Who is told what happens
  */
 export interface SessionOwner {
+  /**
+   * If so much of the remote waits here that nothing more is to be read
+   */
+  readonly full: boolean
+  /**
+   * A message came. What it says is not done yet.
+   */
+  onMessage(message: Required<RPCMessage>): void
   onAvailable(hashes: string[]): void
   /**
    * Returns false if nobody takes the response
@@ -36,6 +44,14 @@ export interface SessionOwner {
   onResponse(response: ExchangeResponse): boolean
   onFailed(hash: string, error: Error): void
   onUnsent(hash: string, error: Error): void
+  /**
+   * Content was sent to its end
+   */
+  onSent(hash: string, bytes: number): void
+  /**
+   * Nothing is to be sent now
+   */
+  onRest(): void
   /**
    * Throws if the remote must not claim this
    */
@@ -71,6 +87,10 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * What ended it, if it was not closed
    */
   public error?: Error
+  /**
+   * Grows whenever something comes or goes
+   */
+  public activity = 0
 
   readonly #owner: SessionOwner
   readonly #limits: ExchangeLimits
@@ -121,6 +141,24 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
     if (this.#closing.begun) {
       return this.#closing.received ? new RemoteClosedError() : new ExchangeClosedError()
+    }
+  }
+
+  /**
+   * If all that was asked for has come, also here, and all that was to be
+   * announced is on its way
+   */
+  get settled (): boolean {
+    return this.requester.settled && this.requester.answered === this.requester.sent && this.#provider.idle && this.announcer.idle
+  }
+
+  /**
+   * Takes what has come of the remote's CLOSE for all that will come of it
+   */
+  closeWithoutRemote (): void {
+    if (this.#closing.sent) {
+      this.#closing.received = true
+      this.wake()
     }
   }
 
@@ -199,11 +237,13 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
         if (this.#writer.byteLength > 0) {
           this.#closing.onProgress()
+          this.activity++
           yield this.#writer.take()
         } else if (this.#isOver) {
           this.#finish()
           return
         } else {
+          this.#owner.onRest()
           await this.#output.sleep()
         }
       }
@@ -289,6 +329,10 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#owner.onUnsent(hash, error)
   }
 
+  onSent (hash: string, bytes: number): void {
+    this.#owner.onSent(hash, bytes)
+  }
+
   // ChannelsHandler
 
   message (message: Required<RPCMessage>): void {
@@ -296,6 +340,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       throw new ProtocolError(`The remote sent ${message.type} after its CLOSE`)
     }
 
+    this.#owner.onMessage(message)
     this.#handlers[message.type](message)
   }
 
@@ -364,7 +409,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * its requests do not make it wait: it might wait for us in the same way.
    */
   get #isFull (): boolean {
-    return this.requester.full || (this.#provider.full && !this.requester.owed)
+    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed)
   }
 
   /**
@@ -392,6 +437,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     }
 
     this.#channels.push(chunk)
+    this.activity++
 
     let began = Date.now()
 
@@ -449,7 +495,10 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   #tick (ms: number): void {
     try {
       this.#provider.tick(ms)
-      this.requester.tick(ms, this.#closing.begun)
+
+      if (!this.#owner.full) {
+        this.requester.tick(ms, this.#closing.begun)
+      }
 
       if (!this.requester.full) {
         this.#tickClosing(ms)

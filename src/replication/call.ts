@@ -1,0 +1,164 @@
+import { CustomProgressEvent } from 'progress-events'
+import { IncompleteError, RemoteClosedError } from '../errors.ts'
+import type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateResult, ReplicateTotals } from './api.ts'
+import type { ReplicationExchange } from './replication-exchange.ts'
+import type { PeerId } from '@libp2p/interface'
+
+/**
+ * How often progress in bytes is told, in ms
+ */
+const PROGRESS_MS = 100
+
+/**
+ * The exchange has ended, but not what this call is for
+ */
+export const AGAIN = Symbol.for('libp2p-hash-exchange/again')
+
+/**
+ * One call of `replicate()`: it rides on an exchange, which may serve several,
+ * and on another one where that is dropped for it
+ */
+export class Call {
+  public readonly peer: PeerId
+  public readonly mode: ReplicateMode
+  public readonly live: boolean
+
+  readonly #options: ReplicateOptions
+  readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], confirmed: false }
+  #exchange?: ReplicationExchange
+  // the totals of the exchange when this call came
+  #received = none()
+  #sent = none()
+  #failed = 0
+  #outcome = Promise.withResolvers<ReplicateResult | typeof AGAIN>()
+  #toldAt = 0
+
+  constructor (peer: PeerId, options: ReplicateOptions) {
+    this.peer = peer
+    this.mode = options.mode ?? 'sync'
+    this.live = options.live ?? false
+    this.#options = options
+    this.#outcome.promise.catch(() => {})
+  }
+
+  get takes (): boolean {
+    return this.mode !== 'push'
+  }
+
+  get offers (): boolean {
+    return this.mode !== 'pull'
+  }
+
+  get since (): number | undefined {
+    return this.#options.since
+  }
+
+  /**
+   * Settled when it is done, or when it needs another exchange
+   */
+  get outcome (): Promise<ReplicateResult | typeof AGAIN> {
+    return this.#outcome.promise
+  }
+
+  ride (exchange: ReplicationExchange): void {
+    this.#exchange = exchange
+    this.#received = { ...exchange.received }
+    this.#sent = { ...exchange.sent }
+    this.#failed = exchange.taking.failed.length
+    this.#outcome = Promise.withResolvers()
+    this.#outcome.promise.catch(() => {})
+    this.tell('open')
+  }
+
+  onSynced (exchange: ReplicationExchange): void {
+    this.tell('synced')
+
+    // otherwise the end of the exchange follows
+    if (!this.live && !exchange.ends) {
+      this.#outcome.resolve(this.#total(exchange, true))
+    }
+  }
+
+  onOver (exchange: ReplicationExchange, err: Error | null): void {
+    const result = this.#total(exchange, exchange.confirmed)
+
+    if (err != null && !exchange.drained) {
+      this.#outcome.reject(err)
+    } else if (this.live && !exchange.drained && exchange.confirmed) {
+      // the remote has ended what went well
+      this.#outcome.resolve(result)
+    } else if (!exchange.finished) {
+      this.#outcome.resolve(AGAIN)
+    } else if (exchange.taking.askedAgain) {
+      this.#outcome.reject(new IncompleteError(`${this.peer} offered more than could be remembered, and not again when it was asked to`))
+    } else {
+      this.#outcome.resolve(result)
+    }
+
+    this.#add(result)
+    this.#exchange = undefined
+  }
+
+  /**
+   * No exchange lived long enough
+   */
+  giveUp (): Error {
+    return new RemoteClosedError(`${this.peer} closed the exchange before it had confirmed that it was done`)
+  }
+
+  tell (type: 'open' | 'offered' | 'listed' | 'bytes' | 'received' | 'failed' | 'sent' | 'synced', detail: object = {}): void {
+    const { onProgress } = this.#options
+
+    if (onProgress == null || this.#exchange == null) {
+      return
+    }
+
+    if (type === 'bytes') {
+      const now = Date.now()
+
+      if (now - this.#toldAt < PROGRESS_MS) {
+        return
+      }
+
+      this.#toldAt = now
+    }
+
+    onProgress(new CustomProgressEvent<any, any>(`hash-exchange:replicate:${type}`, { ...this.#progress(this.#exchange), ...detail }))
+  }
+
+  #progress (exchange: ReplicationExchange): ReplicateProgress {
+    const { received, sent } = this.#total(exchange, false)
+    const { wanted, settled, receiving, listed } = exchange.taking
+
+    return { peer: this.peer, wanted, settled, received, sent, receiving, listed }
+  }
+
+  /**
+   * What this call had from earlier exchanges and from this one
+   */
+  #total (exchange: ReplicationExchange, confirmed: boolean): ReplicateResult {
+    const { received, sent, failed } = this.#result
+
+    return {
+      received: sum(received, exchange.received, this.#received),
+      sent: sum(sent, exchange.sent, this.#sent),
+      failed: [...failed, ...exchange.taking.failed.slice(this.#failed)],
+      confirmed
+    }
+  }
+
+  #add ({ received, sent, failed }: ReplicateResult): void {
+    Object.assign(this.#result, { received, sent, failed })
+  }
+}
+
+function none (): ReplicateTotals {
+  return { hashes: 0, bytes: 0 }
+}
+
+function sum (before: ReplicateTotals, now: ReplicateTotals, then: ReplicateTotals): ReplicateTotals {
+  return {
+    hashes: before.hashes + now.hashes - then.hashes,
+    bytes: before.bytes + now.bytes - then.bytes
+  }
+}

@@ -1,0 +1,169 @@
+import { LimitError, StoreError, toError } from '../errors.ts'
+import { concat } from 'uint8arrays/concat'
+import { Waker } from '../exchange/waker.ts'
+import type { ReplicationLimits } from './limits.ts'
+import type { Verifier } from './verify.ts'
+import type { Store } from '../store/store.ts'
+import type { CID } from 'multiformats'
+
+/**
+ * Content up to this size is held in memory until all of it has come, then
+ * checked and put in one go, which for small blocks is several times as fast
+ */
+const MAX_JOINED_BYTES = 1024 * 1024
+
+/**
+ * How much of such content may be held of all bodies that have not come to their
+ * end. More is put as it comes: an original may send a thousand bodies at once.
+ */
+const MAX_JOINING_BYTES = 16 * 1024 * 1024
+
+/**
+ * Checks what comes and puts it into the store
+ */
+export class Intake {
+  readonly #store: Store
+  readonly #verifier: Verifier
+  readonly #limits: ReplicationLimits
+  // held of bodies that have not come to their end
+  #joining = 0
+  // held of bodies that are being put
+  #unstored = 0
+  readonly #room = new Set<Waker>()
+
+  constructor (store: Store, verifier: Verifier, limits: ReplicationLimits) {
+    this.#store = store
+    this.#verifier = verifier
+    this.#limits = limits
+  }
+
+  /**
+   * Stores content that comes, after it was checked. Resolves to its sequence and
+   * size. Rejects with HashMismatchError, StoreError, what `onBytes` throws, or
+   * the error of the source.
+   */
+  async take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void): Promise<{ sequence: number, bytes: number }> {
+    const streams = this.#verifier.streams(cid)
+    const max = streams ? MAX_JOINED_BYTES : this.#limits.maxHeldBlockBytes
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    let held = 0
+
+    const next = async (): Promise<Uint8Array | undefined> => {
+      const { done, value } = await source.next()
+
+      if (done === true) {
+        return
+      }
+
+      bytes += value.length
+      onBytes(value.length)
+      return value
+    }
+
+    const release = (): void => {
+      this.#joining -= held
+      held = 0
+    }
+
+    try {
+      for (let part = await next(); part != null; part = await next()) {
+        parts.push(part)
+        held += part.length
+        this.#joining += part.length
+
+        if (streams && (bytes > max || this.#joining > MAX_JOINING_BYTES)) {
+          return { sequence: await this.#putParts(cid, hash, parts, next, release), bytes }
+        }
+
+        if (bytes > max) {
+          throw new LimitError(`A block whose hash is not sha2-256 may have ${max} bytes`)
+        }
+      }
+    } finally {
+      release()
+    }
+
+    return { sequence: await this.#putWhole(cid, hash, concat(parts, bytes)), bytes }
+  }
+
+  /**
+   * @param content - not a view of a larger buffer, which would be kept with it
+   */
+  async #putWhole (cid: CID, hash: string, content: Uint8Array): Promise<number> {
+    const checked = this.#verifier.check(cid, content)
+
+    if (checked != null) {
+      await checked
+    }
+
+    // the readers of all bodies wait here, and behind them their remotes
+    while (this.#unstored > 0 && this.#unstored + content.length > this.#limits.maxUnstoredBytes) {
+      await this.#nextRoom()
+    }
+
+    this.#unstored += content.length
+
+    try {
+      return await this.#put(hash, content, this.#limits.storeTimeout)
+    } finally {
+      this.#unstored -= content.length
+      this.#room.forEach(waker => { waker.wake() })
+    }
+  }
+
+  /**
+   * Puts content as it comes. What the store has taken it must give back when
+   * the error comes that stands in the place of the end.
+   */
+  async #putParts (cid: CID, hash: string, parts: Uint8Array[], next: () => Promise<Uint8Array | undefined>, release: () => void): Promise<number> {
+    let failure: Error | undefined
+
+    const all = this.#verifier.pass(cid, (async function * () {
+      yield * parts.splice(0)
+      release()
+
+      for (let part = await next(); part != null; part = await next()) {
+        yield part
+      }
+    })())
+
+    const watched = (async function * () {
+      try {
+        yield * all
+      } catch (err) {
+        failure = toError(err)
+        throw err
+      }
+    })()
+
+    try {
+      return await this.#put(hash, watched)
+    } catch (err) {
+      throw failure ?? err
+    }
+  }
+
+  async #put (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, timeout?: number): Promise<number> {
+    const late = Promise.withResolvers<never>()
+    const timer = timeout == null
+      ? undefined
+      : setTimeout(() => { late.reject(new Error(`it took longer than ${timeout} ms`)) }, timeout)
+
+    try {
+      return await Promise.race([this.#store.put(hash, content), late.promise])
+    } catch (thrown) {
+      const err = toError(thrown)
+      throw new StoreError(`The store could not put ${hash}: ${err.message}`, { cause: err })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #nextRoom (): Promise<void> {
+    const waker = new Waker()
+    this.#room.add(waker)
+    await waker.sleep()
+    this.#room.delete(waker)
+  }
+}

@@ -1,0 +1,198 @@
+import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
+import { toError } from '../errors.ts'
+import { Waker } from '../exchange/waker.ts'
+import type { Store } from '../store/store.ts'
+
+/**
+ * How many sequences are kept that need not be announced, as the remote has them
+ */
+const MAX_KNOWN = 65_536
+
+export interface ListingOwner {
+  readonly store: Store
+  /**
+   * If this side offers anything
+   */
+  readonly offers: boolean
+  /**
+   * If the list goes on when it has come to its end
+   */
+  readonly followed: boolean
+  /**
+   * If the remote may read everything
+   */
+  mayReadAll(): Promise<boolean>
+  mayRead(hash: string): Promise<boolean>
+  /**
+   * Sends an announcement, and waits until there is room for another
+   */
+  announce(hashes: string[], sequence: number): Promise<void>
+  /**
+   * The list has come to its end
+   */
+  onListEnd(): void
+  onListFailed(err: Error): void
+}
+
+/**
+ * Our list for one peer: what is in the store from where on the peer wants to
+ * hear, a marker, and then what is put
+ */
+export class Listing {
+  /**
+   * If the marker that ends the list was sent
+   */
+  public ended = false
+  /**
+   * If a list is on its way to its marker
+   */
+  public running = false
+
+  readonly #owner: ListingOwner
+  // the last sequence that was gone through
+  #position = 0
+  #run = 0
+  #over = false
+  readonly #put = new Waker()
+  readonly #known = new Set<number>()
+
+  constructor (owner: ListingOwner) {
+    this.#owner = owner
+  }
+
+  get begun (): boolean {
+    return this.#run > 0
+  }
+
+  /**
+   * Lists what was put after a sequence, whatever was listed before
+   */
+  start (sequence: number): void {
+    const { store } = this.#owner
+    const run = ++this.#run
+
+    // one that we never had: of a backup that was restored here
+    this.#position = sequence > store.lastSequence ? 0 : Math.max(0, sequence)
+    this.running = true
+    this.#put.wake()
+
+    this.#list(run).catch(err => {
+      if (run === this.#run && !this.#over) {
+        this.running = false
+        this.#owner.onListFailed(toError(err))
+      }
+    })
+  }
+
+  /**
+   * Nothing more is listed
+   */
+  stop (): void {
+    this.#over = true
+    this.#run++
+    this.running = false
+    this.#put.wake()
+    this.#known.clear()
+  }
+
+  /**
+   * Something was put
+   */
+  onPut (): void {
+    this.#put.wake()
+  }
+
+  /**
+   * The remote has what was put under a sequence
+   */
+  onKnown (sequence: number): void {
+    if (!this.#over && sequence > this.#position && this.#known.size < MAX_KNOWN) {
+      this.#known.add(sequence)
+    }
+  }
+
+  async #list (run: number): Promise<void> {
+    const { store, offers } = this.#owner
+    let end = -1
+
+    if (offers) {
+      end = await this.#announce(run, store.lastSequence)
+    }
+
+    if (run !== this.#run) {
+      return
+    }
+
+    // the end of what the remote may read. Where nothing is offered it says
+    // nothing of the log: the remote's cursor must not pass what it never saw
+    await this.#owner.announce([], end)
+
+    if (run !== this.#run) {
+      return
+    }
+
+    this.ended = true
+    this.running = false
+    this.#owner.onListEnd()
+
+    while (run === this.#run && offers) {
+      await this.#put.sleep()
+      // what is put at the same time goes into one message
+      await new Promise(resolve => { setTimeout(resolve) })
+
+      if (run === this.#run && this.#owner.followed) {
+        await this.#announce(run, store.lastSequence)
+      }
+    }
+  }
+
+  /**
+   * Announces up to a sequence. Returns the last one that the remote may know
+   * of, -1 if there is none.
+   */
+  async #announce (run: number, end: number): Promise<number> {
+    const all = await this.#owner.mayReadAll()
+    let last = this.#position > 0 ? this.#position : -1
+    let hashes: string[] = []
+    let bytes = 0
+
+    for await (const { hash, sequence } of this.#owner.store.since(this.#position)) {
+      if (run !== this.#run || sequence > end) {
+        break
+      }
+
+      this.#position = sequence
+
+      if (this.#known.delete(sequence)) {
+        last = sequence
+        continue
+      }
+
+      if (!all && !(await this.#owner.mayRead(hash))) {
+        continue
+      }
+
+      if (hashes.length === MAX_BATCH_HASHES || bytes + hash.length > MAX_BATCH_BYTES) {
+        await this.#owner.announce(hashes, last)
+        hashes = []
+        bytes = 0
+      }
+
+      hashes.push(hash)
+      bytes += hash.length
+      last = sequence
+    }
+
+    if (run !== this.#run) {
+      return last
+    }
+
+    if (hashes.length > 0) {
+      await this.#owner.announce(hashes, last)
+    }
+
+    this.#position = Math.max(this.#position, end)
+
+    return all && end > 0 ? end : last
+  }
+}

@@ -1,0 +1,590 @@
+import { TimeoutError } from '@libp2p/interface'
+import { toError } from '../errors.ts'
+import { Exchange } from '../exchange/exchange.ts'
+import { RPCType } from '../wire/rpc-codec.ts'
+import { Listing } from './listing.ts'
+import { Taking } from './taking.ts'
+import type { ReplicateTotals } from './api.ts'
+import type { Intake } from './intake.ts'
+import type { ListingOwner } from './listing.ts'
+import type { PeerRecords } from './peers.ts'
+import type { ReplicationLimits } from './limits.ts'
+import type { TakingOwner } from './taking.ts'
+import type { Verifier } from './verify.ts'
+import type { WantTable } from './want-table.ts'
+import type { ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
+import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
+import type { CreateReadStream } from '../index.ts'
+import type { Store } from '../store/store.ts'
+import type { RPCMessage } from '../wire/rpc-codec.ts'
+import type { PeerId } from '@libp2p/interface'
+
+/**
+ * What all exchanges of a node share, and what it wants to know of them
+ */
+export interface ReplicationOwner {
+  readonly store: Store
+  readonly table: WantTable
+  readonly intake: Intake
+  readonly verifier: Verifier
+  readonly records: PeerRecords
+  readonly limits: ReplicationLimits
+  mayRead(peer: PeerId, hash?: string): Promise<boolean>
+  wants?(peer: PeerId, hash: string): boolean | Promise<boolean>
+  /**
+   * The remote is known to replicate a store
+   */
+  onIdentified(exchange: ReplicationExchange): void
+  onReceived(exchange: ReplicationExchange, hash: string, bytes: number): void
+  onSent(exchange: ReplicationExchange, hash: string, bytes: number): void
+  onFailed(exchange: ReplicationExchange, failure: ExchangeFailure): void
+  /**
+   * How far it is has changed
+   */
+  onProgress(exchange: ReplicationExchange, type: 'offered' | 'listed' | 'bytes'): void
+  /**
+   * Both sides have nothing outstanding
+   */
+  onSynced(exchange: ReplicationExchange): void
+  onOver(exchange: ReplicationExchange, err: Error | null): void
+}
+
+export interface ReplicationExchangeInit extends ConnectedExchangeInit {
+  remotePeer: PeerId
+  /**
+   * If we have opened it
+   */
+  opener: boolean
+  createReadStream: CreateReadStream
+}
+
+/**
+ * An exchange by which our store and that of a peer get the same content: the
+ * way to "done" of SPEC.md
+ */
+export class ReplicationExchange extends Exchange implements TakingOwner, ListingOwner {
+  declare public readonly remotePeer: PeerId
+  public readonly peer: string
+  public readonly opener: boolean
+  public readonly taking: Taking
+  public readonly listing: Listing
+  public readonly received: ReplicateTotals = { hashes: 0, bytes: 0 }
+  public readonly sent: ReplicateTotals = { hashes: 0, bytes: 0 }
+  /**
+   * If hashes are taken from the remote. Undefined until that is decided.
+   */
+  public takes?: boolean
+  public offers = true
+  /**
+   * If it goes on when both sides are done
+   */
+  public live = true
+  /**
+   * If another exchange with the peer is kept: this one starts nothing new
+   */
+  public drained = false
+  /**
+   * If both sides have said that they are done
+   */
+  public confirmed = false
+  /**
+   * If it has been closed because all was done that can be known
+   */
+  public finished = false
+  /**
+   * If the remote is one of ours and has a store. Undefined until it is known.
+   */
+  public replicates?: boolean
+
+  readonly #owner: ReplicationOwner
+  #over = false
+  #remoteLogId?: string
+  #since?: number
+  #remoteSince = -1
+  // if our REQUEST without hashes was sent, and that of the remote has come
+  #done = false
+  #remoteDone = false
+  // if the remote wants nothing and never did
+  #remoteDeaf = true
+  // if the marker of the remote's list came, where we take nothing
+  #marked = false
+  #synced = false
+  #mayReadAll?: Promise<boolean>
+  #timer?: ReturnType<typeof setInterval>
+  #began = false
+  // how old it is, for how long nothing came or went, and since when we have
+  // closed it, in ms
+  #age = 0
+  #quietFor = 0
+  #closedFor = -1
+  #activity = 0
+  #heard = false
+
+  constructor (owner: ReplicationOwner, init: ReplicationExchangeInit) {
+    super(init.createReadStream, {
+      ...init,
+      logId: owner.store.logId,
+      // the store and `allow` decide, when content is looked up
+      provides: () => true
+    })
+
+    this.#owner = owner
+    this.peer = init.remotePeer.toString()
+    this.opener = init.opener
+    this.taking = new Taking(this)
+    this.listing = new Listing(this)
+    this.#startTimer()
+  }
+
+  /**
+   * What this side does is decided: at the beginning, or when somebody joins who
+   * wants more
+   *
+   * @param since - from where on to ask, whatever was asked before
+   */
+  decide (takes: boolean, since?: number): void {
+    const more = takes && (this.takes !== true || since != null)
+
+    this.takes = takes
+    this.#since = since
+    this.taking.begin(takes)
+
+    if (more) {
+      this.#done = false
+      this.#ask()
+    } else if (!takes && !this.#done) {
+      this.#finishTaking()
+    }
+
+    this.#evaluate()
+  }
+
+  /**
+   * If this side ends the exchange when both are done: who opened it does, and
+   * with an original nobody else would
+   */
+  get ends (): boolean {
+    return !this.live && (this.opener || this.replicates === false)
+  }
+
+  /**
+   * What this side offered nothing of so far is listed
+   */
+  offer (): void {
+    if (!this.offers) {
+      this.offers = true
+      this.listing.start(this.#remoteSince)
+    }
+  }
+
+  /**
+   * If our side has not said that it is done
+   */
+  get joinable (): boolean {
+    return !this.#done && !this.drained && this.session.refusal == null
+  }
+
+  /**
+   * If it is open, and not on its way to its end
+   */
+  get alive (): boolean {
+    return !this.#over && !this.drained && this.session.refusal == null
+  }
+
+  /**
+   * Resolves when it has ended, whatever ended it
+   */
+  get over (): Promise<void> {
+    return this.session.closed.catch(() => {})
+  }
+
+  get synced (): boolean {
+    return this.#synced
+  }
+
+  /**
+   * Another exchange with the same peer is kept
+   */
+  drain (): void {
+    if (!this.drained) {
+      this.drained = true
+      this.listing.stop()
+      this.#evaluate()
+    }
+  }
+
+  // TakingOwner and ListingOwner
+
+  get store (): Store { return this.#owner.store }
+  get table (): WantTable { return this.#owner.table }
+  get intake (): Intake { return this.#owner.intake }
+  get verifier (): Verifier { return this.#owner.verifier }
+  get records (): PeerRecords { return this.#owner.records }
+  get limits (): ReplicationLimits { return this.#owner.limits }
+
+  get mayRequest (): boolean {
+    return !this.drained && this.session.refusal == null
+  }
+
+  get followed (): boolean {
+    return !this.ends && !this.#remoteDeaf
+  }
+
+  wants (hash: string): boolean | Promise<boolean> {
+    return this.#owner.wants?.(this.remotePeer, hash) ?? true
+  }
+
+  request (hash: string): void {
+    this.session.startClock()
+    this.session.requester.request(hash)
+  }
+
+  seen (sequence: number): void {
+    if (!this.#over) {
+      super.seen(sequence)
+    }
+  }
+
+  onChange (): void {
+    this.#evaluate()
+  }
+
+  onRoom (): void {
+    this.session.onRoom()
+  }
+
+  onOffered (): void {
+    this.#owner.onProgress(this, 'offered')
+  }
+
+  onBytes (): void {
+    this.#owner.onProgress(this, 'bytes')
+  }
+
+  onReceived (hash: string, bytes: number): void {
+    this.received.hashes++
+    this.received.bytes += bytes
+    this.#owner.onReceived(this, hash, bytes)
+  }
+
+  onKnown (sequence: number): void {
+    this.listing.onKnown(sequence)
+  }
+
+  onFatal (err: Error): void {
+    this.abort(err)
+  }
+
+  async mayReadAll (): Promise<boolean> {
+    this.#mayReadAll ??= this.#owner.mayRead(this.remotePeer)
+    return this.#mayReadAll
+  }
+
+  async mayRead (hash: string): Promise<boolean> {
+    return this.#owner.mayRead(this.remotePeer, hash)
+  }
+
+  async announce (hashes: string[], sequence: number): Promise<void> {
+    if (hashes.length > 0) {
+      this.#remoteDone = false
+      this.#synced = false
+    }
+
+    await this.session.announcer.announce(hashes, sequence)
+  }
+
+  onListed (): void {
+    this.#owner.onProgress(this, 'listed')
+    this.#evaluate()
+  }
+
+  onListEnd (): void {
+    this.#evaluate()
+  }
+
+  onListFailed (err: Error): void {
+    if (this.session.refusal == null) {
+      this.abort(err)
+    }
+  }
+
+  // SessionOwner
+
+  get full (): boolean {
+    return this.taking.full
+  }
+
+  onMessage (message: Required<RPCMessage>): void {
+    const first = !this.#heard
+
+    this.#heard = true
+
+    switch (message.type) {
+      case RPCType.ID: this.#onLog(message.hashes[1]); break
+      case RPCType.REQUEST: this.#onRequest(message.hashes); break
+      case RPCType.SINCE: this.#onSince(message.sequence - 1); break
+      default:
+    }
+
+    if (first && message.type !== RPCType.ID) {
+      this.#onNoId()
+    }
+
+    if (message.type === RPCType.AVAILABLE) {
+      this.#onAnnounced(message.hashes, message.sequence - 1)
+    }
+  }
+
+  onAvailable (): void {
+    // everything is provided here, so to nobody else is anything available
+  }
+
+  onResponse (response: ExchangeResponse): boolean {
+    return this.taking.onResponse(response) || super.onResponse(response)
+  }
+
+  onFailed (failure: ExchangeFailure): void
+  onFailed (hash: string, error: Error): void
+  onFailed (failure: ExchangeFailure | string, error?: Error): void {
+    if (typeof failure !== 'string') {
+      this.#owner.onFailed(this, failure)
+    } else if (error != null && !this.taking.onNoResponse(failure, error)) {
+      super.onFailed(failure, error)
+    }
+  }
+
+  onSent (hash: string, bytes: number): void {
+    this.sent.hashes++
+    this.sent.bytes += bytes
+    this.#owner.onSent(this, hash, bytes)
+  }
+
+  onRest (): void {
+    this.#evaluate()
+  }
+
+  onEnd (error: Error | null): void {
+    this.#over = true
+    clearInterval(this.#timer)
+    this.listing.stop()
+    this.taking.end(error ?? new TimeoutError('The exchange with the peer that offered it was closed'))
+    super.onEnd(error)
+    this.#owner.onOver(this, error)
+  }
+
+  #onLog (logId?: string): void {
+    if (this.#remoteLogId != null) {
+      return
+    }
+
+    this.#remoteLogId = logId ?? ''
+    this.replicates = this.#remoteLogId !== ''
+
+    if (this.replicates) {
+      this.#owner.onIdentified(this)
+    }
+
+    // again, where it took the remote too long to say who it is
+    this.#ask()
+  }
+
+  /**
+   * The remote does not say who it is: so did originals that send none
+   */
+  #onNoId (): void {
+    if (this.replicates == null) {
+      this.replicates = false
+      this.#ask()
+    }
+  }
+
+  #onSince (sequence: number): void {
+    this.#remoteDeaf = false
+
+    if (!this.drained && this.session.refusal == null) {
+      this.#remoteSince = sequence
+      this.#remoteDone = false
+      this.#synced = false
+      this.listing.start(sequence)
+    }
+  }
+
+  #onRequest (hashes: string[]): void {
+    if (hashes.length === 0) {
+      this.#remoteDone = true
+
+      if (!this.listing.begun && !this.drained) {
+        // it wants nothing: the list is empty
+        this.listing.start(this.store.lastSequence)
+      }
+    } else {
+      this.#remoteDeaf = false
+    }
+  }
+
+  #onAnnounced (hashes: string[], sequence: number): void {
+    if (hashes.length === 0) {
+      this.#marked = true
+    }
+
+    if (this.drained || this.takes === false || (this.#done && this.ends) || (hashes.length === 0 && this.replicates !== true)) {
+      return
+    }
+
+    if (hashes.length > 0) {
+      this.#done = false
+      this.#synced = false
+    }
+
+    this.taking.onAnnounced(hashes, sequence)
+  }
+
+  /**
+   * Asks for the remote's list, once it is known who it is and that we take
+   */
+  #ask (): void {
+    if (this.takes === true && this.replicates != null && !this.drained && this.session.refusal == null) {
+      this.taking.ask(this.#remoteLogId, this.#since).catch(err => { this.abort(toError(err)) })
+    }
+  }
+
+  #finishTaking (): void {
+    this.#done = true
+    this.session.requester.requestNothing()
+  }
+
+  /**
+   * Does what is to be done next, if anything: called whenever anything has
+   * changed
+   */
+  #evaluate (): void {
+    if (this.#over || this.session.error != null) {
+      return
+    }
+
+    if (this.drained) {
+      if (this.session.refusal == null && this.taking.fetching === 0 && this.session.settled) {
+        void this.close()
+      }
+
+      return
+    }
+
+    if (this.session.refusal != null) {
+      return
+    }
+
+    const { taking } = this
+
+    if (this.takes === true && taking.asked && !taking.complete) {
+      // an original never says that its list has ended
+      if (this.replicates === true ? taking.listed && taking.open <= this.limits.maxWanted / 2 : taking.idle) {
+        taking.askAgain()
+      }
+    } else if (this.takes === true && this.replicates === true && !this.#done && taking.listed && taking.idle) {
+      this.#finishTaking()
+    }
+
+    if (this.#bothDone) {
+      this.#onBothDone()
+    }
+  }
+
+  get #bothDone (): boolean {
+    return this.replicates === true && this.#done && this.#remoteDone && this.listing.ended && !this.listing.running &&
+      (this.takes === true ? this.taking.listed : this.#marked) && this.taking.idle && this.session.settled
+  }
+
+  #onBothDone (): void {
+    this.confirmed = true
+
+    if (!this.#synced) {
+      this.#synced = true
+      this.#owner.onSynced(this)
+    }
+
+    if (this.ends) {
+      this.#finish()
+    }
+  }
+
+  #finish (): void {
+    this.finished = true
+    this.#closedFor = 0
+    void this.close()
+  }
+
+  #startTimer (): void {
+    const { beginTimeout, quiet, stallTimeout } = this.limits
+    const ms = Math.max(5, Math.min(1000, beginTimeout / 4, quiet / 4, stallTimeout / 8))
+
+    this.#timer = setInterval(() => { this.#tick(ms) }, ms)
+    this.#timer.unref?.()
+  }
+
+  #tick (ms: number): void {
+    const { activity } = this.session
+    const active = activity !== this.#activity
+
+    this.#activity = activity
+    this.#quietFor = active ? 0 : this.#quietFor + ms
+    this.#age += ms
+
+    if (this.#closedFor >= 0) {
+      this.#closedFor += ms
+
+      // an original may be in the middle of something that never ends
+      if (this.replicates !== true && this.#closedFor >= this.limits.beginTimeout) {
+        this.session.closeWithoutRemote()
+      }
+
+      return
+    }
+
+    if (!this.#began && this.#age >= this.limits.beginTimeout) {
+      this.#begin()
+    }
+
+    if (this.replicates === true) {
+      this.#tickReplicating()
+    } else if (this.ends && this.#quietFor >= this.limits.quiet) {
+      this.#onQuiet()
+    }
+  }
+
+  /**
+   * The remote had its time to say who it is and what it wants
+   */
+  #begin (): void {
+    this.#began = true
+    this.#onNoId()
+
+    if (!this.listing.begun && !this.drained && this.session.refusal == null) {
+      this.#remoteDeaf = false
+      this.listing.start(-1)
+    }
+  }
+
+  #tickReplicating (): void {
+    const { stallTimeout } = this.limits
+
+    if (this.taking.open > 0 && this.#quietFor >= stallTimeout / 4 && this.session.refusal == null) {
+      // we wait for another peer, and this one for us
+      this.seen(this.taking.position)
+    } else if (this.ends && this.taking.open === 0 && !this.drained && this.#quietFor >= stallTimeout) {
+      this.abort(new TimeoutError(`The remote did not say for ${stallTimeout} ms that it is done`))
+    }
+  }
+
+  /**
+   * Nothing has come or gone for so long that an original has no more to say
+   */
+  #onQuiet (): void {
+    const { taking, listing } = this
+    const done = this.session.settled && taking.idle && taking.complete && (this.takes !== true || taking.asked) && listing.ended && !listing.running
+
+    if (done && this.session.refusal == null) {
+      this.#finish()
+    }
+  }
+}

@@ -1,0 +1,381 @@
+import { AbortError, InvalidParametersError } from '@libp2p/interface'
+import { setMaxListeners } from 'main-event'
+import { raceSignal } from 'race-signal'
+import { toError } from '../errors.ts'
+import { withDefaults } from '../exchange/limits.ts'
+import { parseBlockHash } from '../store/block-hash.ts'
+import { AGAIN, Call } from './call.ts'
+import { Intake } from './intake.ts'
+import { defaultReplicationLimits } from './limits.ts'
+import { PeerRecords } from './peers.ts'
+import { ReplicationExchange } from './replication-exchange.ts'
+import { Verifier } from './verify.ts'
+import { WantTable } from './want-table.ts'
+import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './api.ts'
+import type { ReplicationLimits } from './limits.ts'
+import type { ReplicationOwner } from './replication-exchange.ts'
+import type { Content, CreateReadStream, ExchangeFailure, ExchangeInit } from '../exchange/api.ts'
+import type { Store, StoreEvents } from '../store/store.ts'
+import type { PeerId, Stream } from '@libp2p/interface'
+
+/**
+ * On how many exchanges a call may ride: the one it opened, the one that is kept
+ * instead, and another one where the remote has closed that at the same time
+ */
+const MAX_EXCHANGES = 5
+
+/**
+ * How long to wait for the application to say whom it accepts, in ms
+ */
+const ACCEPT_TIMEOUT = 20_000
+
+export interface ReplicatorOwner {
+  readonly id: string
+  /**
+   * Opens an exchange with a peer
+   */
+  openReplication(peer: PeerId, options: ReplicateOptions): Promise<ReplicationExchange>
+  onReceived(bytes: number): void
+  onSent(bytes: number): void
+  onFailed(error: Error): void
+  dispatch<K extends keyof ReplicationEvents>(type: K, detail: ReplicationEvents[K]['detail']): void
+}
+
+/**
+ * Keeps one store the same as those of peers, over one exchange with each
+ */
+export class Replicator implements ReplicationOwner {
+  public readonly store: Store
+  public readonly limits: ReplicationLimits
+  public readonly verifier: Verifier
+  public readonly intake: Intake
+  public readonly records: PeerRecords
+  public readonly table = new WantTable()
+
+  readonly #owner: ReplicatorOwner
+  readonly #init: ReplicationInit
+  readonly #exchanges = new Map<string, Set<ReplicationExchange>>()
+  readonly #calls = new Map<ReplicationExchange, Set<Call>>()
+  // the peers to whom one is being opened
+  readonly #opening = new Map<string, Promise<unknown>>()
+
+  constructor (owner: ReplicatorOwner, init: ReplicationInit) {
+    checkReplicationInit(init)
+
+    this.#owner = owner
+    this.#init = init
+    this.store = init.store
+    this.limits = withDefaults(init.limits, defaultReplicationLimits)
+    this.verifier = new Verifier(init.hashers)
+    this.intake = new Intake(this.store, this.verifier, this.limits)
+    this.records = new PeerRecords(this.limits, init.maxBytes)
+  }
+
+  start (): void {
+    this.store.addEventListener('put', this.#onPut)
+  }
+
+  stop (): void {
+    this.store.removeEventListener('put', this.#onPut)
+  }
+
+  /**
+   * Makes an exchange over a stream with a peer
+   *
+   * @param opener - if we opened the stream
+   */
+  create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ExchangeInit): ReplicationExchange {
+    const exchange = new ReplicationExchange(this, {
+      ...init,
+      log: init.log ?? stream.log.newScope('hash-exchange'),
+      protocol: stream.protocol,
+      remotePeer,
+      opener,
+      createReadStream: this.createReadStream
+    })
+
+    let exchanges = this.#exchanges.get(exchange.peer)
+
+    if (exchanges == null) {
+      exchanges = new Set()
+      this.#exchanges.set(exchange.peer, exchanges)
+    }
+
+    exchanges.add(exchange)
+
+    if (!opener) {
+      this.#accept(exchange).catch(err => { exchange.abort(toError(err)) })
+    }
+
+    return exchange
+  }
+
+  /**
+   * What a peer may read of the store
+   */
+  createReadStream: CreateReadStream = async (hash, { peer }): Promise<Content | undefined> => {
+    if (parseBlockHash(hash) == null || (peer != null && !(await this.mayRead(peer, hash)))) {
+      return
+    }
+
+    const sequence = await this.store.sequence(hash)
+
+    return sequence == null ? undefined : { stream: this.store.get(hash), sequence }
+  }
+
+  /**
+   * See the service
+   */
+  async replicate (peer: PeerId, options: ReplicateOptions): Promise<ReplicateResult> {
+    const call = new Call(peer, options)
+
+    for (let i = 0; i < MAX_EXCHANGES; i++) {
+      options.signal?.throwIfAborted()
+      this.records.checkTrust(peer.toString())
+
+      const exchange = await this.#join(call, options)
+      const result = await this.#outcome(call, exchange, options.signal)
+
+      if (result !== AGAIN) {
+        return result
+      }
+    }
+
+    throw call.giveUp()
+  }
+
+  // ReplicationOwner
+
+  async mayRead (peer: PeerId, hash?: string): Promise<boolean> {
+    return this.#init.allow == null || this.#init.allow(peer, hash)
+  }
+
+  wants (peer: PeerId, hash: string): boolean | Promise<boolean> {
+    return this.#init.want?.(peer, hash) ?? true
+  }
+
+  /**
+   * One exchange is kept with each peer that replicates: of two that were opened
+   * by different sides that of the lower ID, of two by the same side the later
+   */
+  onIdentified (exchange: ReplicationExchange): void {
+    for (const other of this.#exchanges.get(exchange.peer) ?? []) {
+      if (other === exchange || other.replicates !== true || !other.alive) {
+        continue
+      }
+
+      const oursIsKept = this.#owner.id < exchange.peer
+      const keep = other.opener === exchange.opener || exchange.opener === oursIsKept ? exchange : other
+
+      if (keep === exchange) {
+        other.drain()
+      } else {
+        exchange.drain()
+      }
+    }
+  }
+
+  onReceived (exchange: ReplicationExchange, hash: string, bytes: number): void {
+    this.#owner.onReceived(bytes)
+    this.#owner.dispatch('received', { peer: exchange.remotePeer, hash, bytes })
+    this.#tell(exchange, 'received', { hash, bytes })
+  }
+
+  onSent (exchange: ReplicationExchange, hash: string, bytes: number): void {
+    this.#owner.onSent(bytes)
+    this.#tell(exchange, 'sent', { hash, bytes })
+  }
+
+  onFailed (exchange: ReplicationExchange, { hash, error }: ExchangeFailure): void {
+    this.#owner.onFailed(error)
+    this.#owner.dispatch('failed', { peer: exchange.remotePeer, hash, error })
+    this.#tell(exchange, 'failed', { hash, error })
+  }
+
+  onProgress (exchange: ReplicationExchange, type: 'offered' | 'listed' | 'bytes'): void {
+    this.#tell(exchange, type)
+  }
+
+  onSynced (exchange: ReplicationExchange): void {
+    const { remotePeer, received, sent, taking } = exchange
+
+    this.#owner.dispatch('synced', { peer: remotePeer, received: { ...received }, sent: { ...sent }, failed: [...taking.failed], confirmed: true })
+
+    for (const call of this.#calls.get(exchange) ?? []) {
+      call.onSynced(exchange)
+    }
+  }
+
+  onOver (exchange: ReplicationExchange, err: Error | null): void {
+    const exchanges = this.#exchanges.get(exchange.peer)
+    exchanges?.delete(exchange)
+
+    if (exchanges?.size === 0) {
+      this.#exchanges.delete(exchange.peer)
+    }
+
+    for (const call of this.#calls.get(exchange) ?? []) {
+      call.onOver(exchange, err)
+    }
+
+    this.#calls.delete(exchange)
+  }
+
+  readonly #onPut = (event: StoreEvents['put']): void => {
+    for (const exchanges of this.#exchanges.values()) {
+      for (const { listing } of exchanges) {
+        listing.onPut()
+      }
+    }
+  }
+
+  #tell (exchange: ReplicationExchange, ...args: Parameters<Call['tell']>): void {
+    for (const call of this.#calls.get(exchange) ?? []) {
+      call.tell(...args)
+    }
+  }
+
+  /**
+   * A peer has opened an exchange: it may read, but does it also give?
+   */
+  async #accept (exchange: ReplicationExchange): Promise<void> {
+    const accept = this.#init.accept ?? this.#init.autoReplicate
+    let takes = false
+
+    try {
+      this.records.checkTrust(exchange.peer)
+      takes = accept != null && await raceSignal(Promise.resolve(accept(exchange.remotePeer)), AbortSignal.timeout(ACCEPT_TIMEOUT))
+    } catch (err) {
+      exchange.onIgnored(`what ${exchange.peer} may offer: ${toError(err).message}`)
+    }
+
+    // somebody may have joined meanwhile
+    if (exchange.takes == null) {
+      exchange.decide(takes)
+    }
+  }
+
+  /**
+   * Finds the exchange for a call, or opens one
+   */
+  async #join (call: Call, options: ReplicateOptions): Promise<ReplicationExchange> {
+    const peer = call.peer.toString()
+
+    while (true) {
+      const open = this.#open(peer)
+
+      if (open != null && (open.joinable || !open.ends)) {
+        this.#joinOpen(call, open)
+        return open
+      }
+
+      // it is on its way to its end, or one is on its way
+      const before = open?.over ?? this.#opening.get(peer)
+
+      if (before == null) {
+        return this.#openFor(call, options)
+      }
+
+      await raceSignal(before, options.signal)
+    }
+  }
+
+  async #openFor (call: Call, options: ReplicateOptions): Promise<ReplicationExchange> {
+    const peer = call.peer.toString()
+    const opening = this.#owner.openReplication(call.peer, options)
+
+    this.#opening.set(peer, opening.catch(() => {}))
+
+    try {
+      const exchange = await opening
+
+      exchange.offers = call.offers
+      this.#ride(call, exchange)
+      exchange.decide(call.takes, call.since)
+
+      return exchange
+    } finally {
+      this.#opening.delete(peer)
+    }
+  }
+
+  #joinOpen (call: Call, exchange: ReplicationExchange): void {
+    const { synced } = exchange
+    const takesMore = call.takes && (exchange.takes !== true || call.since != null)
+    const offersMore = call.offers && !exchange.offers
+
+    this.#ride(call, exchange)
+
+    if (takesMore) {
+      exchange.decide(true, call.since)
+    }
+
+    if (offersMore) {
+      exchange.offer()
+    }
+
+    if (synced && !takesMore && !offersMore) {
+      call.onSynced(exchange)
+    }
+  }
+
+  #ride (call: Call, exchange: ReplicationExchange): void {
+    let calls = this.#calls.get(exchange)
+
+    if (calls == null) {
+      calls = new Set()
+      this.#calls.set(exchange, calls)
+    }
+
+    calls.add(call)
+    exchange.live = [...calls].some(({ live }) => live)
+    call.ride(exchange)
+  }
+
+  async #outcome (call: Call, exchange: ReplicationExchange, signal?: AbortSignal): Promise<ReplicateResult | typeof AGAIN> {
+    if (signal != null) {
+      setMaxListeners(Infinity, signal)
+    }
+
+    try {
+      return await raceSignal(call.outcome, signal)
+    } catch (err) {
+      if (signal?.aborted === true && exchange.opener && this.#calls.get(exchange)?.size === 1) {
+        exchange.abort(toError(signal.reason ?? new AbortError()))
+      }
+
+      throw err
+    } finally {
+      this.#calls.get(exchange)?.delete(call)
+    }
+  }
+
+  /**
+   * The exchange of a peer on which a call could ride. Whether one that a peer
+   * has opened is for replication is known when it has said who it is.
+   */
+  #open (peer: string): ReplicationExchange | undefined {
+    for (const exchange of this.#exchanges.get(peer) ?? []) {
+      if (exchange.alive && (exchange.opener || exchange.replicates === true)) {
+        return exchange
+      }
+    }
+  }
+}
+
+/**
+ * Throws InvalidParametersError for what would fail only when a peer comes
+ */
+function checkReplicationInit (init: ReplicationInit): void {
+  const methods = ['has', 'sequence', 'get', 'put', 'delete', 'since', 'cursor', 'setCursor', 'addEventListener']
+
+  for (const method of methods) {
+    if (typeof (init.store as any)?.[method] !== 'function') {
+      throw new InvalidParametersError(`The store has no method ${method}: give what blockStore() makes, or something that implements Store`)
+    }
+  }
+
+  if (init.maxBytes != null && !(init.maxBytes > 0)) {
+    throw new InvalidParametersError(`maxBytes must be a number above 0, not ${init.maxBytes}`)
+  }
+}

@@ -1,0 +1,567 @@
+import { HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
+import { Fifo } from '../exchange/fifo.ts'
+import { parseBlockHash } from '../store/block-hash.ts'
+import { Cursor } from './cursor.ts'
+import type { Intake } from './intake.ts'
+import type { ReplicationLimits } from './limits.ts'
+import type { PeerRecords } from './peers.ts'
+import type { Verifier } from './verify.ts'
+import type { Offer, Offerer, Want, WantTable } from './want-table.ts'
+import type { ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
+import type { Store } from '../store/store.ts'
+import type { CID } from 'multiformats'
+
+/**
+ * How many hashes are fetched from a peer at a time: as few at first, twice as
+ * many when so many have come, so that what a slow peer has is left to faster
+ * ones, and at most half of what an exchange requests at a time
+ */
+const MIN_WINDOW = 128
+const MAX_WINDOW = 4096
+
+/**
+ * How many puts in a row may fail before the store is taken to be out of order,
+ * and replication is given up: a disk that is full fails for every block
+ */
+const MAX_STORE_FAILURES = 16
+
+/**
+ * The cursor of a remote that keeps no log
+ */
+const NO_LOG = ''
+
+export interface TakingOwner {
+  readonly peer: string
+  readonly store: Store
+  readonly table: WantTable
+  readonly intake: Intake
+  readonly verifier: Verifier
+  readonly records: PeerRecords
+  readonly limits: ReplicationLimits
+  /**
+   * If hashes may be requested now
+   */
+  readonly mayRequest: boolean
+  /**
+   * Asked for each hash that is not here
+   */
+  wants?(hash: string): boolean | Promise<boolean>
+  request(hash: string): void
+  /**
+   * Tells the remote from where on we want its list
+   */
+  since(sequence: number): void
+  seen(sequence: number): void
+  /**
+   * Something has changed
+   */
+  onChange(): void
+  /**
+   * There is room for more announcements
+   */
+  onRoom(): void
+  onOffered(): void
+  onListed(): void
+  onBytes(bytes: number): void
+  onReceived(hash: string, bytes: number): void
+  /**
+   * The remote has what is stored under this sequence here
+   */
+  onKnown(sequence: number): void
+  onFailed(failure: ExchangeFailure): void
+  /**
+   * This exchange must not go on
+   */
+  onFatal(err: Error): void
+}
+
+interface Announcement {
+  hashes: string[]
+  sequence: number
+}
+
+/**
+ * What we take from one peer: from its announcements over what we lack of them
+ * to the store, and up to where in its log all of that is done
+ */
+export class Taking implements Offerer {
+  /**
+   * If the marker that ends the remote's list has come, and all before it has
+   * been looked at
+   */
+  public listed = false
+  /**
+   * If the remote was asked for a list again and has not begun to give it
+   */
+  public askedAgain = false
+  /**
+   * If we have asked for a list
+   */
+  public asked = false
+  /**
+   * How many hashes were offered that were not here, and how many of these have
+   * been settled
+   */
+  public wanted = 0
+  public settled = 0
+  /**
+   * Bytes of content that has not come to its end
+   */
+  public receiving = 0
+  /**
+   * How many announced hashes are no names of blocks that we could check
+   */
+  public ignored = 0
+  public readonly failed: ExchangeFailure[] = []
+
+  readonly #owner: TakingOwner
+  readonly #announcements = new Fifo<Announcement>()
+  #unchecked = 0
+  #takes = false
+  #checking = false
+  readonly #offered = new Set<Want>()
+  // what may be fetched from this peer, unless another one is faster
+  readonly #fetchable = new Fifo<Want>()
+  readonly #fetching = new Map<string, Want>()
+  readonly #wrong = new Set<string>()
+  #window = MIN_WINDOW
+  #came = 0
+  #storeFailures = 0
+  #over = false
+
+  #logId = NO_LOG
+  #cursor = new Cursor(-1)
+  #saved = -1
+  #saving = false
+  // the last announcement that was looked at, and where it was when the first
+  // hash was dropped
+  #lookedAt = -1
+  #droppedAfter?: number
+
+  constructor (owner: TakingOwner) {
+    this.#owner = owner
+  }
+
+  /**
+   * If so much waits to be looked at that nothing more may come
+   */
+  get full (): boolean {
+    return this.#unchecked >= this.#owner.limits.maxUnchecked
+  }
+
+  /**
+   * If nothing is being fetched or looked at, here or from others that offer it
+   */
+  get idle (): boolean {
+    return this.#offered.size === 0 && !this.#checking && this.#announcements.length === 0 && !this.#saving
+  }
+
+  /**
+   * If all that was offered is remembered
+   */
+  get complete (): boolean {
+    return this.#droppedAfter == null
+  }
+
+  /**
+   * How many offered hashes are neither stored nor given up
+   */
+  get open (): number {
+    return this.#offered.size
+  }
+
+  get fetching (): number {
+    return this.#fetching.size
+  }
+
+  get position (): number {
+    return this.#cursor.position
+  }
+
+  /**
+   * It is decided if hashes are taken. What was announced before then waits.
+   */
+  begin (takes: boolean): void {
+    this.#takes = takes
+
+    if (!takes) {
+      this.#announcements.clear()
+      this.#unchecked = 0
+      this.#owner.onRoom()
+    } else {
+      this.#proceed()
+    }
+  }
+
+  /**
+   * Asks for the list of a remote
+   *
+   * @param logId - of its log, if it keeps one
+   * @param since - where to begin instead of at the cursor
+   */
+  async ask (logId?: string, since?: number): Promise<void> {
+    let position = -1
+
+    if (logId != null && logId !== '') {
+      this.#logId = logId
+      const kept = await this.#owner.store.cursor(this.#owner.peer)
+
+      if (kept?.logId === logId) {
+        position = kept.sequence
+      }
+    }
+
+    if (this.#over) {
+      return
+    }
+
+    this.asked = true
+    this.listed = false
+    // what is fetched is waited for by the new one, if it is announced again
+    this.#cursor.forgetAfter(-Infinity)
+    this.#cursor = new Cursor(since ?? position)
+    this.#saved = position
+    this.#owner.since(this.#cursor.position)
+  }
+
+  /**
+   * Asks for the rest of a list of which something was dropped
+   */
+  askAgain (): void {
+    const since = this.#droppedAfter ?? -1
+
+    this.#droppedAfter = undefined
+    this.listed = false
+    this.askedAgain = true
+    this.#lookedAt = since
+    this.#cursor.forgetAfter(since)
+    this.#owner.since(since)
+  }
+
+  /**
+   * The remote announces hashes, or the end of its list
+   */
+  onAnnounced (hashes: string[], sequence: number): void {
+    this.#announcements.push({ hashes, sequence })
+    this.#unchecked += hashes.length
+    this.askedAgain = false
+    this.#proceed()
+  }
+
+  /**
+   * Content comes. Returns false if it was not asked for here.
+   */
+  onResponse (response: ExchangeResponse): boolean {
+    const want = this.#fetching.get(response.hash)
+
+    if (want == null) {
+      return false
+    }
+
+    void this.#receive(want, response)
+    return true
+  }
+
+  /**
+   * Content that was asked for does not come. Returns false if it was not asked
+   * for here.
+   */
+  onNoResponse (hash: string, err: Error): boolean {
+    const want = this.#fetching.get(hash)
+
+    if (want == null) {
+      return false
+    }
+
+    this.#fetching.delete(hash)
+
+    if (this.#owner.mayRequest) {
+      this.#owner.table.failed(want, this, err)
+    } else {
+      // the exchange is about to end, which is nobody's fault
+      this.#owner.table.release(want, this)
+    }
+
+    this.#fetch()
+    return true
+  }
+
+  /**
+   * The exchange has ended
+   */
+  end (err: Error): void {
+    this.#over = true
+    this.#announcements.clear()
+    this.#fetchable.clear()
+
+    for (const want of this.#offered) {
+      this.#owner.table.leave(want, this, err)
+    }
+
+    this.#offered.clear()
+    this.#fetching.clear()
+  }
+
+  // Offerer
+
+  onOffered (want: Want): void {
+    this.wanted++
+    this.#offered.add(want)
+    this.#fetchable.push(want)
+  }
+
+  onFetchable (want: Want): void {
+    this.#fetchable.push(want)
+    this.#fetch()
+  }
+
+  onSettled (want: Want, { batch }: Offer, error?: Error): void {
+    this.settled++
+    this.#offered.delete(want)
+
+    if (want.sequence != null) {
+      this.#owner.onKnown(want.sequence)
+    }
+
+    if (batch != null && error == null) {
+      this.#cursor.settle(batch)
+    } else if (batch != null) {
+      this.#cursor.fail(batch)
+    }
+
+    if (error != null) {
+      this.#fail(want.hash, error)
+    }
+
+    this.#save()
+    this.#owner.onChange()
+  }
+
+  /**
+   * Requests what may be requested now
+   */
+  #fetch (): void {
+    while (this.#fetching.size < this.#window && this.#owner.mayRequest) {
+      const want = this.#fetchable.shift()
+
+      if (want == null) {
+        return
+      }
+
+      if (!want.settled && want.fetcher == null && want.offerOf(this)?.failed === false) {
+        want.fetcher = this
+        this.#fetching.set(want.hash, want)
+        this.#owner.request(want.hash)
+      }
+    }
+  }
+
+  #proceed (): void {
+    if (this.#takes && !this.#checking && this.#announcements.length > 0) {
+      this.#checking = true
+      this.#check().catch(err => { this.#owner.onFatal(toError(err)) })
+    }
+  }
+
+  /**
+   * Looks at what was announced, in its order
+   */
+  async #check (): Promise<void> {
+    for (let next = this.#announcements.shift(); next != null && !this.#over; next = this.#announcements.shift()) {
+      const { hashes, sequence } = next
+
+      if (hashes.length > 0) {
+        await this.#checkHashes(hashes, sequence)
+        this.#unchecked = Math.max(0, this.#unchecked - hashes.length)
+        this.#owner.onRoom()
+      } else {
+        this.listed = true
+
+        if (this.complete) {
+          this.#note(sequence, 0)
+        }
+
+        this.#owner.onListed()
+      }
+    }
+
+    this.#checking = false
+    this.#save()
+    this.#owner.onChange()
+  }
+
+  async #checkHashes (hashes: string[], sequence: number): Promise<void> {
+    if (!this.complete) {
+      // it will be announced again
+      return
+    }
+
+    const lacking = await this.#lacking(hashes)
+
+    if (this.#over) {
+      return
+    }
+
+    const { limits, table } = this.#owner
+    const room = Math.min(limits.maxWanted - this.#offered.size, limits.maxWantedOfAll - table.size)
+
+    if (lacking.length > room) {
+      this.#droppedAfter = this.#lookedAt
+      lacking.length = Math.max(0, room)
+    }
+
+    // the cursor must not pass what was dropped
+    const batch = this.complete ? this.#note(sequence, lacking.length) : undefined
+
+    for (const hash of lacking) {
+      if (this.#wrong.has(hash)) {
+        this.#fail(hash, new HashMismatchError(`The peer sent wrong content for ${hash} before`))
+
+        if (batch != null) {
+          this.#cursor.fail(batch)
+        }
+      } else if (!table.offer(hash, this, batch) && batch != null) {
+        // an earlier announcement waits for it
+        this.#cursor.settle(batch)
+      }
+    }
+
+    this.#fetch()
+    this.#owner.onOffered()
+  }
+
+  /**
+   * Those that are not here and wanted
+   */
+  async #lacking (hashes: string[]): Promise<string[]> {
+    const { store } = this.#owner
+    const known = new Map<string, CID>()
+
+    for (const hash of hashes) {
+      const cid = parseBlockHash(hash)
+
+      if (cid != null && this.#owner.verifier.knows(cid)) {
+        known.set(hash, cid)
+      } else {
+        this.ignored++
+      }
+    }
+
+    const candidates = [...known.keys()]
+
+    try {
+      const had = await Promise.all(candidates.map(hash => store.has(hash)))
+      const lacking = candidates.filter((_, i) => !had[i])
+      const wanted = await Promise.all(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
+
+      return lacking.filter((_, i) => wanted[i])
+    } catch (err: any) {
+      throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
+    }
+  }
+
+  #note (sequence: number, left: number): ReturnType<Cursor['note']> {
+    this.#lookedAt = Math.max(this.#lookedAt, sequence)
+
+    // an original says nothing of a sequence
+    return sequence < 0 ? undefined : this.#cursor.note(sequence, left)
+  }
+
+  async #receive (want: Want, response: ExchangeResponse): Promise<void> {
+    const { intake, records, peer, table } = this.#owner
+    const cid = parseBlockHash(want.hash)
+    let came = 0
+
+    try {
+      const { sequence, bytes } = await intake.take(cid as CID, want.hash, response.stream[Symbol.asyncIterator](), bytes => {
+        came += bytes
+        this.receiving += bytes
+        records.add(peer, bytes)
+        this.#owner.onBytes(bytes)
+      })
+
+      this.receiving -= came
+      this.#fetching.delete(want.hash)
+      this.#storeFailures = 0
+      this.#owner.onReceived(want.hash, bytes)
+      table.stored(want, sequence)
+      this.#grow()
+    } catch (thrown) {
+      const err = toError(thrown)
+
+      this.receiving -= came
+      this.#fetching.delete(want.hash)
+      // where the error is ours the rest would hold up all others
+      response.abort(err)
+      this.#onNotReceived(want, err)
+    }
+
+    this.#fetch()
+  }
+
+  #onNotReceived (want: Want, err: Error): void {
+    const { records, peer, table } = this.#owner
+
+    if (err.name === 'HashMismatchError') {
+      this.#wrong.add(want.hash)
+    }
+
+    table.failed(want, this, err)
+
+    if (err.name === 'HashMismatchError') {
+      try {
+        records.onWrongContent(peer)
+      } catch (err: any) {
+        this.#owner.onFatal(err)
+      }
+    }
+
+    if (err.name === 'StoreError' && ++this.#storeFailures >= MAX_STORE_FAILURES) {
+      this.#owner.onFatal(err)
+    }
+  }
+
+  #grow (): void {
+    this.#came++
+
+    if (this.#came >= this.#window && this.#window < MAX_WINDOW) {
+      this.#window *= 2
+      this.#came = 0
+    }
+  }
+
+  #fail (hash: string, error: Error): void {
+    if (this.failed.length >= this.#owner.limits.maxFailed) {
+      this.#owner.onFatal(new LimitError(`More than ${this.#owner.limits.maxFailed} hashes of the peer failed, the last one as ${error.name}`))
+      return
+    }
+
+    this.failed.push({ hash, error })
+    this.#owner.onFailed({ hash, error })
+  }
+
+  /**
+   * Keeps the cursor, and then tells the remote
+   */
+  #save (): void {
+    if (!this.#saving && this.#logId !== NO_LOG && this.#cursor.position > this.#saved) {
+      this.#saving = true
+      this.#saveCursor().catch(err => {
+        this.#owner.onFatal(new StoreError(`The cursor could not be kept: ${err.message}`, { cause: err }))
+      })
+    }
+  }
+
+  async #saveCursor (): Promise<void> {
+    while (this.#cursor.position > this.#saved && !this.#over) {
+      const sequence = this.#cursor.position
+
+      await this.#owner.store.setCursor(this.#owner.peer, { logId: this.#logId, sequence })
+      this.#saved = sequence
+      this.#owner.seen(sequence)
+    }
+
+    this.#saving = false
+    this.#owner.onChange()
+  }
+}

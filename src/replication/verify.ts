@@ -1,0 +1,80 @@
+import { equals } from 'uint8arrays/equals'
+import { HashMismatchError } from '../errors.ts'
+import { createSha256, sha256 } from './sha256.ts'
+import type { CID, MultihashDigest, MultihashHasher } from 'multiformats'
+
+const SHA2_256 = 0x12
+
+/**
+ * Checks content against its hash
+ */
+export class Verifier {
+  readonly #hashers: Map<number, MultihashHasher>
+
+  constructor (hashers: MultihashHasher[] = []) {
+    this.#hashers = new Map(hashers.map(hasher => [hasher.code, hasher]))
+  }
+
+  /**
+   * If content of this hash can be checked at all
+   */
+  knows ({ multihash }: CID): boolean {
+    return multihash.code === SHA2_256 ? multihash.digest.length === 32 : this.#hashers.has(multihash.code)
+  }
+
+  /**
+   * If content of this hash can be checked as it comes, without all of it being
+   * held in memory
+   */
+  streams ({ multihash }: CID): boolean {
+    return multihash.code === SHA2_256 && !this.#hashers.has(SHA2_256)
+  }
+
+  /**
+   * Throws HashMismatchError, at once or later
+   */
+  check (cid: CID, bytes: Uint8Array): void | Promise<void> {
+    const digest = this.#digest(cid.multihash, bytes)
+
+    if (digest instanceof Uint8Array) {
+      compare(cid, digest)
+    } else {
+      return digest.then(digest => { compare(cid, digest) })
+    }
+  }
+
+  /**
+   * Passes on what comes, and throws HashMismatchError in the place of the end
+   */
+  async * pass (cid: CID, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const hash = createSha256()
+
+    for await (const chunk of source) {
+      hash.update(chunk)
+      yield chunk
+    }
+
+    compare(cid, hash.digest())
+  }
+
+  #digest ({ code }: MultihashDigest, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    // what the application passes comes first
+    return this.#hashers.get(code)?.encode(bytes) ?? sha256(bytes)
+  }
+}
+
+/**
+ * A truncated digest is compared as far as it goes: 16 bytes at least
+ */
+function compare (cid: CID, digest: Uint8Array): void {
+  const expected = cid.multihash.digest
+
+  if (expected.length < MIN_DIGEST_BYTES || !equals(digest.subarray(0, expected.length), expected)) {
+    throw new HashMismatchError(`What came is not the content of ${cid}`)
+  }
+}
+
+/**
+ * A shorter digest could be met by trying
+ */
+const MIN_DIGEST_BYTES = 16

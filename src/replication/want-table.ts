@@ -1,0 +1,191 @@
+import type { Batch } from './cursor.ts'
+
+/**
+ * A peer that offers hashes, as the table sees it
+ */
+export interface Offerer {
+  /**
+   * It is the first time that it offers a hash
+   */
+  onOffered(want: Want): void
+  /**
+   * There is something that may be fetched from it, again
+   */
+  onFetchable(want: Want): void
+  /**
+   * A hash that it offered is stored, or could not be had
+   */
+  onSettled(want: Want, offer: Offer, error?: Error): void
+}
+
+/**
+ * What one peer said of one hash
+ */
+export interface Offer {
+  readonly from: Offerer
+  /**
+   * The announcement it was in
+   */
+  batch?: Batch
+  /**
+   * If it could not be had from this peer
+   */
+  failed: boolean
+}
+
+/**
+ * A hash that is not here and that somebody offers
+ */
+export class Want {
+  public readonly hash: string
+  /**
+   * Who offers it
+   */
+  public readonly offers: Offer[] = []
+  /**
+   * From whom it is being fetched
+   */
+  public fetcher?: Offerer
+  public settled = false
+  /**
+   * Where it stands in our log, once it is stored
+   */
+  public sequence?: number
+  /**
+   * Why it could not be had the last time
+   */
+  public error?: Error
+
+  constructor (hash: string) {
+    this.hash = hash
+  }
+
+  offerOf (from: Offerer): Offer | undefined {
+    return this.offers.find(offer => offer.from === from)
+  }
+}
+
+/**
+ * The hashes that are wanted, for the whole node: each is fetched from one peer
+ * at a time, and from another one if that one fails
+ */
+export class WantTable {
+  readonly #wants = new Map<string, Want>()
+
+  get size (): number {
+    return this.#wants.size
+  }
+
+  get (hash: string): Want | undefined {
+    return this.#wants.get(hash)
+  }
+
+  /**
+   * A peer offers a hash, in an announcement. Returns if that waits for it now:
+   * it does not if an earlier announcement of the peer does already.
+   */
+  offer (hash: string, from: Offerer, batch?: Batch): boolean {
+    let want = this.#wants.get(hash)
+
+    if (want == null) {
+      want = new Want(hash)
+      this.#wants.set(hash, want)
+    }
+
+    const known = want.offerOf(from)
+
+    if (known == null) {
+      want.offers.push({ from, batch, failed: false })
+      from.onOffered(want)
+      return true
+    }
+
+    if (!known.failed && known.batch?.forgotten !== true) {
+      return false
+    }
+
+    // it has it again, or its list was asked for again
+    known.batch = batch
+    known.failed = false
+    from.onFetchable(want)
+    return true
+  }
+
+  /**
+   * It has been stored
+   */
+  stored (want: Want, sequence: number): void {
+    want.sequence = sequence
+    this.#settle(want)
+  }
+
+  /**
+   * It could not be had from a peer. Another one is asked if there is one.
+   */
+  failed (want: Want, from: Offerer, err: Error): void {
+    const offer = want.offerOf(from)
+
+    if (offer != null) {
+      offer.failed = true
+    }
+
+    this.#retry(want, from, err)
+  }
+
+  /**
+   * A peer takes back that it fetches something
+   */
+  release (want: Want, from: Offerer): void {
+    this.#retry(want, from, want.error)
+  }
+
+  /**
+   * A peer has gone, and with it what it offered
+   */
+  leave (want: Want, from: Offerer, err: Error): void {
+    const i = want.offers.findIndex(offer => offer.from === from)
+
+    if (i !== -1) {
+      want.offers.splice(i, 1)
+    }
+
+    this.#retry(want, from, err)
+  }
+
+  #retry (want: Want, from: Offerer, err?: Error): void {
+    if (want.settled) {
+      return
+    }
+
+    want.error = err
+
+    if (want.fetcher === from) {
+      want.fetcher = undefined
+    }
+
+    if (want.fetcher != null) {
+      return
+    }
+
+    const others = want.offers.filter(offer => !offer.failed)
+
+    if (others.length === 0) {
+      this.#settle(want, err)
+    } else {
+      others.forEach(({ from }) => { from.onFetchable(want) })
+    }
+  }
+
+  #settle (want: Want, err?: Error): void {
+    if (want.settled) {
+      return
+    }
+
+    want.settled = true
+    this.#wants.delete(want.hash)
+
+    for (const offer of want.offers) {
+      offer.from.onSettled(want, offer, err)
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import { InvalidParametersError, NotFoundError } from '@libp2p/interface'
+import { logger } from '@libp2p/logger'
+import { TypedEventEmitter } from 'main-event'
+import { checkBlockHash, isBlockHash, parseBlockHash } from './block-hash.ts'
+import { BlockLog } from './block-log.ts'
+import { Cursors } from './cursors.ts'
+import { Records } from './records.ts'
+import { Turns } from './turns.ts'
+import { WatchedSource } from './watched-source.ts'
+import type { StoreDatastore } from './records.ts'
+import type { BlockSource, Store, StoreCursor, StoreEntry, StoreEvents } from './store.ts'
+import type { AbortOptions, Logger } from '@libp2p/interface'
+import type { Blockstore } from 'interface-blockstore'
+import type { CID } from 'multiformats/cid'
+
+/**
+ * What a store needs of its blockstore
+ */
+export type StoreBlockstore = Pick<Blockstore, 'get' | 'put' | 'has' | 'delete'>
+
+export interface BlockStoreInit {
+  /**
+   * Where the blocks are, under CIDs of version 1 of raw bytes. It must be open,
+   * and can have other blocks as well.
+   */
+  blockstore: StoreBlockstore
+
+  /**
+   * Where the log, its index and the cursors are. It must be open, and can have
+   * other records as well. One that makes a file of each record has a file for
+   * each hash; one of level is better for many of them.
+   */
+  datastore: StoreDatastore
+
+  /**
+   * What the keys in the datastore begin with. Two stores that are open at the
+   * same time must not share both the datastore and the prefix.
+   *
+   * @default '/hash-exchange'
+   */
+  prefix?: string
+
+  /**
+   * Where it is told what was found out about the blocks and the log
+   *
+   * @default logger('libp2p:hash-exchange:store')
+   */
+  log?: Logger
+}
+
+/**
+ * Makes a store of a blockstore and a datastore, or opens it again. It reads all
+ * of the log, which takes about half a second for a million hashes, and keeps
+ * one bit in memory for each hash that was ever put.
+ *
+ * A put is written in this order: the block, a page of the log, the index. So
+ * whenever the process is killed, each hash of the log has its block, and what
+ * was not finished can be put again. The methods throw what the blockstore and
+ * the datastore throw.
+ *
+ * Throws InvalidParametersError, and StoreCorruptError if the log cannot be
+ * read.
+ *
+ * @example
+ *
+ * ```ts
+ * import { MemoryBlockstore } from 'blockstore-core'
+ * import { MemoryDatastore } from 'datastore-core'
+ * import { blockStore } from 'libp2p-hash-exchange'
+ *
+ * const store = await blockStore({
+ *   blockstore: new MemoryBlockstore(),
+ *   datastore: new MemoryDatastore()
+ * })
+ * ```
+ */
+export async function blockStore (init: BlockStoreInit): Promise<Store> {
+  const { blockstore, datastore, prefix = '/hash-exchange', log = logger('libp2p:hash-exchange:store') } = init ?? {}
+
+  checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])
+  checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete', 'batch'])
+
+  if (typeof prefix !== 'string' || !/^(\/[^/]+)+$/.test(prefix)) {
+    throw new InvalidParametersError(`The prefix must be names with a "/" before each, not ${JSON.stringify(prefix)}`)
+  }
+
+  const records = new Records(datastore, prefix)
+
+  return new BlockStore(blockstore, await BlockLog.open(records, log), new Cursors(records), log)
+}
+
+class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
+  readonly #blockstore: StoreBlockstore
+  readonly #log: BlockLog
+  readonly #cursors: Cursors
+  readonly #logger: Logger
+  /**
+   * The changes of a hash wait for each other. A blockstore of files would mix
+   * up two blocks that are put under one hash.
+   */
+  readonly #turns = new Turns()
+
+  constructor (blockstore: StoreBlockstore, log: BlockLog, cursors: Cursors, logger: Logger) {
+    super()
+
+    this.#blockstore = blockstore
+    this.#log = log
+    this.#cursors = cursors
+    this.#logger = logger
+  }
+
+  get logId (): string {
+    return this.#log.id
+  }
+
+  get size (): number {
+    return this.#log.size
+  }
+
+  get lastSequence (): number {
+    return this.#log.lastSequence
+  }
+
+  async has (hash: string, options?: AbortOptions): Promise<boolean> {
+    return await this.sequence(hash, options) != null
+  }
+
+  async sequence (hash: string, options?: AbortOptions): Promise<number | undefined> {
+    return isBlockHash(hash) ? this.#log.sequence(hash, options) : undefined
+  }
+
+  async * get (hash: string, options?: AbortOptions): AsyncGenerator<Uint8Array> {
+    const cid = parseBlockHash(hash)
+
+    if (cid == null || await this.#log.sequence(hash, options) == null) {
+      throw new NotFoundError(`"${hash}" is not in the store`)
+    }
+
+    try {
+      yield * this.#blockstore.get(cid, options)
+    } catch (err: any) {
+      // blockstores of files say "not found" whatever happens
+      options?.signal?.throwIfAborted()
+
+      if (err?.name !== 'NotFoundError' || await this.#isStored(hash, cid)) {
+        throw err
+      }
+
+      throw new NotFoundError(`The block of "${hash}" is gone`)
+    }
+  }
+
+  async put (hash: string, source: BlockSource, { signal }: AbortOptions = {}): Promise<number> {
+    const watched = new WatchedSource(source, signal)
+
+    try {
+      const cid = checkBlockHash(hash)
+
+      return await this.#turns.take(hash, async () => this.#put(hash, cid, watched, signal), signal)
+    } finally {
+      watched.release()
+    }
+  }
+
+  async delete (hash: string, { signal }: AbortOptions = {}): Promise<boolean> {
+    const cid = parseBlockHash(hash)
+
+    return cid != null && this.#turns.take(hash, async () => {
+      const sequence = await this.#log.sequence(hash)
+
+      if (sequence == null) {
+        return false
+      }
+
+      await this.#remove({ hash, sequence })
+      await this.#blockstore.delete(cid)
+
+      return true
+    }, signal)
+  }
+
+  since (sequence: number, options?: AbortOptions): AsyncGenerator<StoreEntry> {
+    return this.#log.since(sequence, options)
+  }
+
+  async cursor (peer: string, options?: AbortOptions): Promise<StoreCursor | undefined> {
+    return this.#cursors.get(peer, options)
+  }
+
+  async setCursor (peer: string, cursor: StoreCursor, options?: AbortOptions): Promise<void> {
+    await this.#cursors.set(peer, cursor, options)
+  }
+
+  async #put (hash: string, cid: CID, source: WatchedSource, signal?: AbortSignal): Promise<number> {
+    const earlier = await this.#log.sequence(hash)
+
+    if (earlier != null && await this.#blockstore.has(cid)) {
+      return earlier
+    }
+
+    try {
+      await this.#blockstore.put(cid, source.content, { signal })
+    } catch (err) {
+      // blockstores make errors of their own of both
+      if (source.failure != null) {
+        throw source.failure.error
+      }
+
+      signal?.throwIfAborted()
+      throw err
+    }
+
+    // one whose block was deleted behind our back gets a new sequence, so that it is announced again
+    const sequence = await this.#log.append(hash, cid.multihash.bytes, earlier)
+
+    this.safeDispatchEvent('put', { detail: { hash, sequence } })
+
+    return sequence
+  }
+
+  /**
+   * If a block that could not be found is there. Otherwise it is removed from
+   * the log.
+   */
+  async #isStored (hash: string, cid: CID): Promise<boolean> {
+    return this.#turns.take(hash, async () => {
+      if (await this.#blockstore.has(cid)) {
+        return true
+      }
+
+      const sequence = await this.#log.sequence(hash)
+
+      if (sequence != null) {
+        this.#logger.error('the block of %s is gone, deleted by somebody else', hash)
+        await this.#remove({ hash, sequence })
+      }
+
+      return false
+    })
+  }
+
+  async #remove (entry: StoreEntry): Promise<void> {
+    await this.#log.remove(entry.hash, entry.sequence)
+    this.safeDispatchEvent('delete', { detail: entry })
+  }
+}
+
+function checkMethods (name: string, value: any, methods: string[]): void {
+  const missing = methods.filter(method => typeof value?.[method] !== 'function')
+
+  if (missing.length > 0) {
+    throw new InvalidParametersError(`The ${name} must have the methods ${methods.join(', ')}: it lacks ${missing.join(', ')}`)
+  }
+}

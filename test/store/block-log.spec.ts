@@ -1,0 +1,261 @@
+import { logger } from '@libp2p/logger'
+import { expect } from 'aegir/chai'
+import { MemoryDatastore } from 'datastore-core'
+import { Key } from 'interface-datastore/key'
+import all from 'it-all'
+import { parseBlockHash } from '../../src/store/block-hash.ts'
+import { BlockLog } from '../../src/store/block-log.ts'
+import { Records } from '../../src/store/records.ts'
+import { faultyDatastore, Faults } from './faulty.ts'
+import { hashOf, range } from './hashes.ts'
+
+const log = logger('test')
+
+describe('BlockLog', () => {
+  let datastore: MemoryDatastore
+  let faults: Faults
+  let blockLog: BlockLog
+
+  async function open (): Promise<void> {
+    faults = new Faults()
+    blockLog = await BlockLog.open(new Records(faultyDatastore(datastore, faults), '/x'), log)
+    faults.tried.length = 0
+    faults.writes = 0
+  }
+
+  beforeEach(async () => {
+    datastore = new MemoryDatastore()
+    await open()
+  })
+
+  async function append (index: number, removes?: number): Promise<number> {
+    return blockLog.append(hashOf(index), parseBlockHash(hashOf(index))?.multihash.bytes as Uint8Array, removes)
+  }
+
+  async function fill (count: number): Promise<void> {
+    for (let first = 0; first < count; first += 128) {
+      await Promise.all(range(first, Math.min(128, count - first)).map(async index => append(index)))
+    }
+
+    faults.tried.length = 0
+    faults.writes = 0
+  }
+
+  async function listed (since = 0): Promise<string[]> {
+    return (await all(blockLog.since(since))).map(({ hash }) => hash)
+  }
+
+  it('joins into one write what comes while another one is under way', async () => {
+    const sequences = await Promise.all(range(0, 300).map(async index => append(index)))
+    const pages = faults.tried.filter(name => name.startsWith('put /x/log/'))
+
+    expect(sequences).to.deep.equal(range(1, 300))
+    // one alone, then 128 over two pages, 128 over two pages, and the rest
+    expect(pages.map(name => Number(name.slice(-8)))).to.deep.equal([0, 0, 1, 1, 2, 2])
+  })
+
+  it('lists the last entries without a read', async () => {
+    await fill(200)
+    datastore.get = () => { throw new Error('Read') }
+
+    expect(await listed(128)).to.deep.equal(range(128, 72).map(hashOf))
+    await expect(listed(127)).to.be.rejectedWith('Read')
+  })
+
+  it('reads page by page', async () => {
+    await fill(300)
+    const { get } = datastore
+    let reads = 0
+    datastore.get = (...args) => {
+      reads++
+      return get.apply(datastore, args)
+    }
+
+    const entries = blockLog.since(0)
+    await entries.next()
+    expect(reads).to.equal(1)
+    await all(entries)
+    expect(reads).to.equal(2)
+  })
+
+  it('lists what is added, and not what is removed, while it is read', async () => {
+    await fill(140)
+    const hashes: string[] = []
+
+    for await (const { hash, sequence } of blockLog.since(0)) {
+      hashes.push(hash)
+
+      if (sequence === 3) {
+        await blockLog.remove(hashOf(5), 6)
+        await blockLog.remove(hashOf(135), 136)
+      } else if (sequence === 140) {
+        await append(140)
+      }
+    }
+
+    expect(hashes).to.deep.equal(range(0, 141).filter(index => index !== 5 && index !== 135).map(hashOf))
+  })
+
+  it('gives nothing for sequences that it does not have', async () => {
+    await fill(3)
+
+    expect(await listed(3)).to.be.empty()
+    expect(await listed(1e9)).to.be.empty()
+    expect(await listed(Infinity)).to.be.empty()
+    expect(await listed(-1e9)).to.have.lengthOf(3)
+    expect(await listed(1.5)).to.have.lengthOf(2)
+  })
+
+  describe('when a write fails', () => {
+    for (const decision of ['not done', 'done, but fails'] as const) {
+      for (const write of range(2, 6)) {
+        it(`rejects what was in it, and is as it was before, if write ${write} is ${decision}`, async () => {
+          const before = [...range(0, 130), 500].map(hashOf)
+          await fill(130)
+
+          // the first one is written alone, in two writes
+          const first = append(500)
+          // these are written together: two new ones, one that replaces another, and one that is removed
+          const changes = [append(130), append(131), append(3, 4), blockLog.remove(hashOf(129), 130)]
+          faults.decide = (number) => number === write ? decision : 'done'
+
+          expect(await first).to.equal(131)
+
+          for (const { status } of await Promise.allSettled(changes)) {
+            expect(status).to.equal('rejected')
+          }
+
+          for (const again of [false, true]) {
+            if (again) {
+              await open()
+            }
+
+            expect(blockLog).to.have.property('size', 131)
+            expect(blockLog).to.have.property('lastSequence', 131)
+            expect(await listed()).to.deep.equal(before)
+            expect(await Promise.all(before.map(async hash => blockLog.sequence(hash)))).to.deep.equal(range(1, 131))
+            expect(await blockLog.sequence(hashOf(130))).to.be.undefined()
+            expect(await blockLog.sequence(hashOf(131))).to.be.undefined()
+          }
+
+          // nothing else is left of it, so that a sequence can be given again
+          expect(await append(600)).to.equal(132)
+          expect(await blockLog.sequence(hashOf(130))).to.be.undefined()
+        })
+      }
+    }
+
+    it('tries again before the next write to undo it', async () => {
+      await fill(3)
+      faults.decide = () => 'done, but fails'
+      await expect(append(3)).to.be.rejectedWith('Faulty')
+      await expect(append(4)).to.be.rejectedWith('Faulty')
+      expect(await listed()).to.deep.equal(range(0, 3).map(hashOf))
+
+      faults.decide = () => 'done'
+      expect(await append(5)).to.equal(4)
+      expect(await listed()).to.deep.equal([0, 1, 2, 5].map(hashOf))
+      expect(await blockLog.sequence(hashOf(3))).to.be.undefined()
+
+      await open()
+      expect(await listed()).to.deep.equal([0, 1, 2, 5].map(hashOf))
+      expect(await blockLog.sequence(hashOf(3))).to.be.undefined()
+    })
+
+    it('writes what waits behind it', async () => {
+      faults.decide = (number) => number === 0 ? 'not done' : 'done'
+      const results = await Promise.allSettled([append(0), append(1)])
+
+      expect(results.map(({ status }) => status)).to.deep.equal(['rejected', 'fulfilled'])
+      expect(await listed()).to.deep.equal([hashOf(1)])
+    })
+  })
+
+  describe('when it is opened', () => {
+    it('indexes what the index lacks, and does not count what is indexed but not there', async () => {
+      await fill(200)
+
+      // as if it had been killed before these were indexed, and while that one was removed
+      for (const index of [100, 199]) {
+        await datastore.delete(new Key(`/x/hash/${hashOf(index)}`))
+      }
+
+      await datastore.put(new Key(`/x/hash/${hashOf(500)}`), Uint8Array.of(0, 0, 0, 201))
+      await blockLog.remove(hashOf(10), 11)
+      await datastore.put(new Key(`/x/hash/${hashOf(10)}`), Uint8Array.of(0, 0, 0, 11))
+      await open()
+
+      expect(await blockLog.sequence(hashOf(100))).to.equal(101)
+      expect(await blockLog.sequence(hashOf(199))).to.equal(200)
+      expect(await blockLog.sequence(hashOf(500))).to.be.undefined()
+      expect(await blockLog.sequence(hashOf(10))).to.be.undefined()
+      expect(blockLog).to.have.property('size', 199)
+    })
+
+    it('writes nothing if nothing is amiss', async () => {
+      await fill(200)
+      const faults = new Faults()
+      await BlockLog.open(new Records(faultyDatastore(datastore, faults), '/x'), log)
+
+      expect(faults.tried).to.be.empty()
+    })
+
+    it('takes an index that is no sequence for none', async () => {
+      await fill(1)
+
+      for (const value of [[], [0, 0, 1], [0, 0, 0, 0, 1], [255, 255, 255, 255]]) {
+        await datastore.put(new Key(`/x/hash/${hashOf(0)}`), Uint8Array.from(value))
+        expect(await blockLog.sequence(hashOf(0))).to.be.undefined()
+      }
+    })
+
+    it('throws StoreCorruptError for pages that it cannot read', async () => {
+      await fill(300)
+      const page = (number: number): Key => new Key(`/x/log/0000000${number}`)
+      const bytes = await datastore.get(page(1))
+
+      for (const [number, value] of [
+        [1, []], [1, bytes.subarray(1)], [1, bytes.subarray(0, -1)], [1, bytes.subarray(0, 34 + 1)], [1, [...bytes, 0]], [1, [0x80]],
+        [1, bytes.subarray(0, 35)], [2, []], [2, [1]], [2, [1, 1]], [2, [0x80, 0x00]], [2, Array(129).fill(0)]
+      ] as const) {
+        const copy = new MemoryDatastore()
+
+        for await (const { key, value } of datastore.query({})) {
+          await copy.put(key, value)
+        }
+
+        await copy.put(page(number), Uint8Array.from(value))
+        await expect(BlockLog.open(new Records(copy, '/x'), log), String(value)).to.eventually.be.rejected.with.property('name', 'StoreCorruptError')
+      }
+    })
+
+    it('throws StoreCorruptError for a page that is there and said not to be found', async () => {
+      await fill(300)
+      const { get } = datastore
+      datastore.get = (key, options) => {
+        if (key.toString() === '/x/log/00000001') {
+          throw Object.assign(new Error('EMFILE'), { name: 'NotFoundError' })
+        }
+
+        return get.call(datastore, key, options)
+      }
+
+      await expect(open()).to.eventually.be.rejected.with.property('name', 'StoreCorruptError')
+    })
+
+    it('throws StoreCorruptError later for pages that have changed since', async () => {
+      await fill(300)
+      const bytes = await datastore.get(new Key('/x/log/00000000'))
+
+      for (const value of [undefined, bytes.subarray(0, 35), [...bytes.subarray(0, 1), 0, 0, ...bytes.subarray(3)]]) {
+        if (value == null) {
+          await datastore.delete(new Key('/x/log/00000000'))
+        } else {
+          await datastore.put(new Key('/x/log/00000000'), Uint8Array.from(value))
+        }
+
+        await expect(listed()).to.eventually.be.rejected.with.property('name', 'StoreCorruptError')
+      }
+    })
+  })
+})
