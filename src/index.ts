@@ -79,6 +79,63 @@
  * await server.stop()
  * ```
  *
+ * @example As a replicator of stores
+ *
+ * Both sides get what they lack of each other, checked against its hash; each resolves when the other has confirmed that nothing is outstanding.
+ *
+ * ```ts
+ * import { noise } from '@chainsafe/libp2p-noise'
+ * import { yamux } from '@chainsafe/libp2p-yamux'
+ * import { tcp } from '@libp2p/tcp'
+ * import { MemoryBlockstore } from 'blockstore-core'
+ * import { MemoryDatastore } from 'datastore-core'
+ * import { createLibp2p } from 'libp2p'
+ * import { blockHash, blockStore, hashExchange } from 'libp2p-hash-exchange'
+ * import { sha256 } from 'multiformats/hashes/sha2'
+ *
+ * // blockstore-fs, -level or -idb and datastore-level or -idb keep it
+ * const createStore = async (...texts: string[]) => {
+ *   const store = await blockStore({ blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore() })
+ *
+ *   for (const text of texts) {
+ *     const bytes = new TextEncoder().encode(text)
+ *     await store.put(blockHash(await sha256.digest(bytes)), bytes)
+ *   }
+ *
+ *   return store
+ * }
+ *
+ * const createNode = async (store: Awaited<ReturnType<typeof createStore>>, accepts: boolean) => createLibp2p({
+ *   addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+ *   transports: [tcp()],
+ *   connectionEncrypters: [noise()],
+ *   streamMuxers: [yamux()],
+ *   services: {
+ *     hashExchange: hashExchange({
+ *       store,
+ *       // from whom to take when they open an exchange: nobody without this
+ *       accept: () => accepts
+ *     })
+ *   }
+ * })
+ *
+ * const [here, there] = await Promise.all([createStore('beep', 'boop'), createStore('boop', 'hey yo')])
+ * const server = await createNode(there, true)
+ * const client = await createNode(here, false)
+ *
+ * client.services.hashExchange.addEventListener('received', ({ detail: { peer, hash, bytes } }) => {
+ *   console.info(`${bytes} bytes of ${hash} from ${peer}`)
+ * })
+ *
+ * const { received, sent, failed } = await client.services.hashExchange.replicate(server.getMultiaddrs())
+ *
+ * console.info(`received ${received.hashes}, sent ${sent.hashes}, failed ${failed.length}`)
+ * console.info(`${here.size} blocks here, ${there.size} there`)
+ *
+ * await client.stop()
+ * await server.stop()
+ * ```
+ *
  * @example As a bare protocol handler
  *
  * Without the service: `handler` for those who are dialled, `streamToDuplex` and `exchange` for those who dial.

@@ -6,6 +6,9 @@ const PROGRAMS: Array<{ name: string, prints: RegExp[] }> = [{
   name: 'As a libp2p service',
   prints: [/^[0-9a-f]{64} beep$/m, /^[0-9a-f]{64} boop$/m, /^[0-9a-f]{64} hey yo$/m]
 }, {
+  name: 'As a replicator of stores',
+  prints: [/^6 bytes of bafkrei\w{52} from 12D3KooW\w+$/m, /^received 1, sent 1, failed 0$/m, /^3 blocks here, 3 there$/m]
+}, {
   name: 'As a bare protocol handler',
   prints: [/^an exchange with 12D3KooW\w+$/m, /^a the content of a$/m, /^b the content of b$/m]
 }, {

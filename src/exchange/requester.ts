@@ -191,6 +191,18 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
+   * Whoever waits for a hash whose body has not begun is told that it will not
+   * come
+   */
+  giveUp (hash: string, err: Error): void {
+    const want = this.#wants.get(hash)
+
+    if (want != null) {
+      this.#wants.fail(want, err)
+    }
+  }
+
+  /**
    * The answer to the oldest REQUEST
    */
   onHashes (mapping: Mapping[]): void {

@@ -36,6 +36,14 @@ export class Cursor {
   }
 
   /**
+   * A list is asked for from a sequence on. What has been announced before is
+   * still waited for: more of that list may be on its way.
+   */
+  begin (sequence: number): void {
+    this.position = Math.max(this.position, sequence)
+  }
+
+  /**
    * An announcement has come, of hashes that follow those of the last one.
    * Returns nothing where that can't matter any more.
    *

@@ -68,15 +68,27 @@ export class Listing {
    * Lists what was put after a sequence, whatever was listed before
    */
   start (sequence: number): void {
-    const { store } = this.#owner
-    const run = ++this.#run
+    const { store, offers } = this.#owner
 
     // one that we never had: of a backup that was restored here
     this.#position = sequence > store.lastSequence ? 0 : Math.max(0, sequence)
+    this.#start(offers)
+  }
+
+  /**
+   * Lists nothing, whatever was listed before
+   */
+  startEmpty (): void {
+    this.#start(false)
+  }
+
+  #start (offers: boolean): void {
+    const run = ++this.#run
+
     this.running = true
     this.#put.wake()
 
-    this.#list(run).catch(err => {
+    this.#list(run, offers).catch(err => {
       if (run === this.#run && !this.#over) {
         this.running = false
         this.#owner.onListFailed(toError(err))
@@ -111,8 +123,8 @@ export class Listing {
     }
   }
 
-  async #list (run: number): Promise<void> {
-    const { store, offers } = this.#owner
+  async #list (run: number, offers: boolean): Promise<void> {
+    const { store } = this.#owner
     let end = -1
 
     if (offers) {

@@ -12,9 +12,8 @@ import type { ReplicationLimits } from './limits.ts'
 import type { TakingOwner } from './taking.ts'
 import type { Verifier } from './verify.ts'
 import type { WantTable } from './want-table.ts'
-import type { ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
+import type { CreateReadStream, ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
 import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
-import type { CreateReadStream } from '../index.ts'
 import type { Store } from '../store/store.ts'
 import type { RPCMessage } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -239,6 +238,10 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.session.requester.request(hash)
   }
 
+  giveUp (hash: string, err: Error): void {
+    this.session.requester.giveUp(hash, err)
+  }
+
   seen (sequence: number): void {
     if (!this.#over) {
       super.seen(sequence)
@@ -428,6 +431,8 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     }
 
     if (this.drained || this.takes === false || (this.#done && this.ends) || (hashes.length === 0 && this.replicates !== true)) {
+      // it may be all that was waited for
+      this.#evaluate()
       return
     }
 
@@ -449,8 +454,10 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   #finishTaking (): void {
-    this.#done = true
-    this.session.requester.requestNothing()
+    if (this.session.refusal == null) {
+      this.#done = true
+      this.session.requester.requestNothing()
+    }
   }
 
   /**

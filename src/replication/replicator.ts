@@ -3,7 +3,7 @@ import { setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { toError } from '../errors.ts'
 import { withDefaults } from '../exchange/limits.ts'
-import { parseBlockHash } from '../store/block-hash.ts'
+import { isBlockHash } from '../store/block-hash.ts'
 import { AGAIN, Call } from './call.ts'
 import { Intake } from './intake.ts'
 import { defaultReplicationLimits } from './limits.ts'
@@ -114,7 +114,7 @@ export class Replicator implements ReplicationOwner {
    * What a peer may read of the store
    */
   createReadStream: CreateReadStream = async (hash, { peer }): Promise<Content | undefined> => {
-    if (parseBlockHash(hash) == null || (peer != null && !(await this.mayRead(peer, hash)))) {
+    if (!isBlockHash(hash) || (peer != null && !(await this.mayRead(peer, hash)))) {
       return
     }
 

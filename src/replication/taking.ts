@@ -48,6 +48,10 @@ export interface TakingOwner {
   wants?(hash: string): boolean | Promise<boolean>
   request(hash: string): void
   /**
+   * Content that was requested and has not begun to come is not waited for
+   */
+  giveUp(hash: string, err: Error): void
+  /**
    * Tells the remote from where on we want its list
    */
   since(sequence: number): void
@@ -123,6 +127,8 @@ export class Taking implements Offerer {
   // what may be fetched from this peer, unless another one is faster
   readonly #fetchable = new Fifo<Want>()
   readonly #fetching = new Map<string, Want>()
+  // those of them whose content has begun to come
+  readonly #coming = new Map<string, ExchangeResponse>()
   readonly #wrong = new Set<string>()
   #window = MIN_WINDOW
   #came = 0
@@ -133,10 +139,17 @@ export class Taking implements Offerer {
   #cursor = new Cursor(-1)
   #saved = -1
   #saving = false
+  #asking = false
   // the last announcement that was looked at, and where it was when the first
   // hash was dropped
   #lookedAt = -1
   #droppedAfter?: number
+  // where the remote's log ended when its last list did
+  #listEnd = -1
+  // up to where an announcement is one of the list that was asked for again. One
+  // beyond may have been sent before the remote heard of that: it does not say
+  // that all before it has been announced.
+  #certainUpTo?: number
 
   constructor (owner: TakingOwner) {
     this.#owner = owner
@@ -153,7 +166,7 @@ export class Taking implements Offerer {
    * If nothing is being fetched or looked at, here or from others that offer it
    */
   get idle (): boolean {
-    return this.#offered.size === 0 && !this.#checking && this.#announcements.length === 0 && !this.#saving
+    return this.#offered.size === 0 && !this.#checking && this.#announcements.length === 0 && !this.#saving && !this.#asking
   }
 
   /**
@@ -202,6 +215,8 @@ export class Taking implements Offerer {
   async ask (logId?: string, since?: number): Promise<void> {
     let position = -1
 
+    this.#asking = true
+
     if (logId != null && logId !== '') {
       this.#logId = logId
       const kept = await this.#owner.store.cursor(this.#owner.peer)
@@ -215,13 +230,17 @@ export class Taking implements Offerer {
       return
     }
 
+    const from = Math.min(since ?? position, this.#droppedAfter ?? Infinity)
+
+    this.#certainUpTo = this.listed ? this.#listEnd : this.#droppedAfter
+    this.#droppedAfter = undefined
+    this.#lookedAt = from
+    this.#cursor.begin(from)
+    this.#saved = position
+    this.#asking = false
     this.asked = true
     this.listed = false
-    // what is fetched is waited for by the new one, if it is announced again
-    this.#cursor.forgetAfter(-Infinity)
-    this.#cursor = new Cursor(since ?? position)
-    this.#saved = position
-    this.#owner.since(this.#cursor.position)
+    this.#owner.since(from)
   }
 
   /**
@@ -231,6 +250,7 @@ export class Taking implements Offerer {
     const since = this.#droppedAfter ?? -1
 
     this.#droppedAfter = undefined
+    this.#certainUpTo = this.#listEnd
     this.listed = false
     this.askedAgain = true
     this.#lookedAt = since
@@ -258,6 +278,7 @@ export class Taking implements Offerer {
       return false
     }
 
+    this.#coming.set(want.hash, response)
     void this.#receive(want, response)
     return true
   }
@@ -277,6 +298,7 @@ export class Taking implements Offerer {
 
     if (this.#owner.mayRequest) {
       this.#owner.table.failed(want, this, err)
+      this.#onTimeout(err)
     } else {
       // the exchange is about to end, which is nobody's fault
       this.#owner.table.release(want, this)
@@ -300,6 +322,7 @@ export class Taking implements Offerer {
 
     this.#offered.clear()
     this.#fetching.clear()
+    this.#coming.clear()
   }
 
   // Offerer
@@ -338,9 +361,14 @@ export class Taking implements Offerer {
   }
 
   /**
-   * Requests what may be requested now
+   * Requests what may be requested now, half a window at a time: a request for
+   * each hash that comes would cost as much as many small blocks
    */
   #fetch (): void {
+    if (this.#fetching.size > this.#window / 2) {
+      return
+    }
+
     while (this.#fetching.size < this.#window && this.#owner.mayRequest) {
       const want = this.#fetchable.shift()
 
@@ -376,6 +404,8 @@ export class Taking implements Offerer {
         this.#owner.onRoom()
       } else {
         this.listed = true
+        this.#listEnd = sequence
+        this.#certainUpTo = undefined
 
         if (this.complete) {
           this.#note(sequence, 0)
@@ -435,28 +465,24 @@ export class Taking implements Offerer {
    */
   async #lacking (hashes: string[]): Promise<string[]> {
     const { store } = this.#owner
-    const known = new Map<string, CID>()
+    const known = new Set(hashes.filter(hash => this.#owner.verifier.knows(hash)))
+    const candidates = [...known]
 
-    for (const hash of hashes) {
-      const cid = parseBlockHash(hash)
+    this.ignored += hashes.length - candidates.length
 
-      if (cid != null && this.#owner.verifier.knows(cid)) {
-        known.set(hash, cid)
-      } else {
-        this.ignored++
-      }
-    }
-
-    const candidates = [...known.keys()]
+    const watch = this.#owner.table.watch()
 
     try {
       const had = await Promise.all(candidates.map(hash => store.has(hash)))
-      const lacking = candidates.filter((_, i) => !had[i])
+      // nor what has come from another peer meanwhile
+      const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
       const wanted = await Promise.all(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
 
-      return lacking.filter((_, i) => wanted[i])
+      return lacking.filter((hash, i) => wanted[i] && !watch.stored.has(hash))
     } catch (err: any) {
       throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
+    } finally {
+      watch.end()
     }
   }
 
@@ -482,6 +508,7 @@ export class Taking implements Offerer {
 
       this.receiving -= came
       this.#fetching.delete(want.hash)
+      this.#coming.delete(want.hash)
       this.#storeFailures = 0
       this.#owner.onReceived(want.hash, bytes)
       table.stored(want, sequence)
@@ -491,6 +518,7 @@ export class Taking implements Offerer {
 
       this.receiving -= came
       this.#fetching.delete(want.hash)
+      this.#coming.delete(want.hash)
       // where the error is ours the rest would hold up all others
       response.abort(err)
       this.#onNotReceived(want, err)
@@ -507,6 +535,7 @@ export class Taking implements Offerer {
     }
 
     table.failed(want, this, err)
+    this.#onTimeout(err)
 
     if (err.name === 'HashMismatchError') {
       try {
@@ -519,6 +548,34 @@ export class Taking implements Offerer {
     if (err.name === 'StoreError' && ++this.#storeFailures >= MAX_STORE_FAILURES) {
       this.#owner.onFatal(err)
     }
+  }
+
+  /**
+   * A peer from which nothing comes, or too little, need not be waited for where
+   * others have the same
+   */
+  #onTimeout (err: Error): void {
+    if (err.name !== 'TimeoutError' || this.#window === 0) {
+      return
+    }
+
+    const others = [...this.#fetching.values()].filter(want => want.offers.some(({ from, failed }) => from !== this && !failed))
+
+    // nothing is asked of it meanwhile
+    this.#window = 0
+
+    for (const { hash } of others) {
+      const response = this.#coming.get(hash)
+
+      if (response != null) {
+        response.abort(err)
+      } else {
+        this.#owner.giveUp(hash, err)
+      }
+    }
+
+    this.#window = MIN_WINDOW
+    this.#came = 0
   }
 
   #grow (): void {

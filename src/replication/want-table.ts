@@ -71,6 +71,8 @@ export class Want {
  */
 export class WantTable {
   readonly #wants = new Map<string, Want>()
+  // what has been stored since somebody began to look at the store
+  readonly #watches = new Set<Set<string>>()
 
   get size (): number {
     return this.#wants.size
@@ -78,6 +80,17 @@ export class WantTable {
 
   get (hash: string): Want | undefined {
     return this.#wants.get(hash)
+  }
+
+  /**
+   * Collects what is stored from now on: what was not in the store before may be
+   * there when that is known
+   */
+  watch (): { stored: ReadonlySet<string>, end(): void } {
+    const stored = new Set<string>()
+    this.#watches.add(stored)
+
+    return { stored, end: () => { this.#watches.delete(stored) } }
   }
 
   /**
@@ -100,14 +113,22 @@ export class WantTable {
       return true
     }
 
-    if (!known.failed && known.batch?.forgotten !== true) {
+    const { failed } = known
+
+    if (!failed && (batch == null || known.batch?.forgotten === false)) {
       return false
     }
 
-    // it has it again, or its list was asked for again
+    // it has it again, or its list was asked for again. One that came when
+    // something had been dropped has no batch yet: it must have one now, or
+    // the cursor would pass it.
     known.batch = batch
     known.failed = false
-    from.onFetchable(want)
+
+    if (failed) {
+      from.onFetchable(want)
+    }
+
     return true
   }
 
@@ -116,6 +137,7 @@ export class WantTable {
    */
   stored (want: Want, sequence: number): void {
     want.sequence = sequence
+    this.#watches.forEach(stored => { stored.add(want.hash) })
     this.#settle(want)
   }
 

@@ -53,6 +53,13 @@ export function parseBlockHash (hash: string): CID | undefined {
 }
 
 /**
+ * If a hash is that of a block by sha2-256
+ */
+export function isSha256Hash (hash: string): boolean {
+  return SHA2_256_HASH.test(hash)
+}
+
+/**
  * If a hash is the one name of a block. For the usual ones that is known without
  * parsing them, a hundred times as fast.
  */

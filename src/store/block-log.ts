@@ -43,6 +43,14 @@ interface Change {
 }
 
 /**
+ * What there was before a commit: some pages, and the sequences of some hashes
+ */
+interface Undo {
+  pages: Map<number, Page>
+  index: Map<string, number | undefined>
+}
+
+/**
  * Which hashes there are, in the order in which they came. It consists of
  *
  * - `log/<number>`: pages of 128 multihashes, blank where one was removed. They
@@ -75,9 +83,10 @@ export class BlockLog {
   #waiting: Change[] = []
   #writing = false
   /**
-   * Undoes what was written of a commit that has failed
+   * What is to be written to undo a commit that has failed, and is read instead
+   * of what is there
    */
-  #rollBack?: () => Promise<void>
+  #undo?: Undo
 
   private constructor (records: Records, logger: Logger) {
     this.#records = records
@@ -113,6 +122,10 @@ export class BlockLog {
    * The sequence of a hash, if it is there
    */
   async sequence (hash: string, options?: AbortOptions): Promise<number | undefined> {
+    if (this.#undo?.index.has(hash) === true) {
+      return this.#undo.index.get(hash)
+    }
+
     const sequence = await this.#indexed(hash, options)
 
     return sequence != null && this.#live.has(sequence) ? sequence : undefined
@@ -182,19 +195,19 @@ export class BlockLog {
    * Indexes those of the last entries that are not
    */
   async #mendIndex (entries: Page): Promise<void> {
-    const lacking: Array<[hash: string, sequence: number]> = []
+    const lacking = new Map<string, number>()
     let sequence = this.#last - entries.length
 
     for (const entry of entries) {
       sequence++
 
       if (entry.length > 0 && await this.#indexed(hashOf(entry)) !== sequence) {
-        lacking.push([hashOf(entry), sequence])
+        lacking.set(hashOf(entry), sequence)
       }
     }
 
-    if (lacking.length > 0) {
-      this.#logger('%d hashes were not indexed when the store was last used', lacking.length)
+    if (lacking.size > 0) {
+      this.#logger('%d hashes were not indexed when the store was last used', lacking.size)
       await this.#index(lacking)
     }
   }
@@ -243,22 +256,25 @@ export class BlockLog {
     this.#writing = false
   }
 
+  /**
+   * Writes the pages, then the index
+   */
   async #commit (changes: Change[]): Promise<void> {
-    await this.#rollBack?.()
+    await this.#rollBack()
 
     const before = new Map<number, Page>()
-    const after = new Map<number, Page>()
+    const pages = new Map<number, Page>()
     let last = this.#last
 
     const set = async (sequence: number, entry: Uint8Array): Promise<void> => {
       const number = pageOf(sequence)
-      let page = after.get(number)
+      let page = pages.get(number)
 
       if (page == null) {
         const old = await this.#page(number)
         page = [...old]
         before.set(number, old)
-        after.set(number, page)
+        pages.set(number, page)
       }
 
       page[placeOf(sequence)] = entry
@@ -279,22 +295,17 @@ export class BlockLog {
       }
     }
 
-    const numbers = [...after.keys()].sort((a, b) => a - b)
-
     try {
-      await this.#writePages(numbers, after)
-      await this.#index(changes.map(({ hash, sequence }) => [hash, sequence]))
-    } catch (err) {
-      // in the opposite order, as it may be killed here as well
-      this.#rollBack = async () => {
-        await this.#index(changes.map(({ hash, removes }) => [hash, removes]))
-        await this.#writePages([...numbers].reverse(), before)
-        this.#rollBack = undefined
+      for (const number of [...pages.keys()].sort((a, b) => a - b)) {
+        await this.#pages.write(number, pages.get(number) ?? [])
       }
 
-      // before the next commit it is tried again
+      await this.#index(new Map(changes.map(({ hash, sequence }) => [hash, sequence])))
+    } catch (err) {
+      this.#undo = { pages: before, index: new Map(changes.map(({ hash, removes }) => [hash, removes])) }
+
       await this.#rollBack().catch(err => {
-        this.#logger.error('could not undo a write that had failed - %e', err)
+        this.#logger.error('could not undo a write that had failed, will try again before the next one - %e', err)
       })
 
       throw err
@@ -311,12 +322,23 @@ export class BlockLog {
     }
 
     this.#last = last
-    this.#tail = after.get(pageOf(last)) ?? this.#tail
+    this.#tail = pages.get(pageOf(last)) ?? this.#tail
   }
 
-  async #writePages (numbers: number[], pages: Map<number, Page>): Promise<void> {
-    for (const number of numbers) {
-      await this.#pages.write(number, pages.get(number) ?? [])
+  /**
+   * Undoes it in the opposite order, as the process may be killed here as well
+   */
+  async #rollBack (): Promise<void> {
+    if (this.#undo != null) {
+      const { index, pages } = this.#undo
+
+      await this.#index(index)
+
+      for (const number of [...pages.keys()].sort((a, b) => b - a)) {
+        await this.#pages.write(number, pages.get(number) ?? [])
+      }
+
+      this.#undo = undefined
     }
   }
 
@@ -327,7 +349,7 @@ export class BlockLog {
     const last = pageOf(this.#last)
 
     if (number < last) {
-      return this.#pages.read(number, options)
+      return this.#undo?.pages.get(number) ?? this.#pages.read(number, options)
     }
 
     return number === last ? this.#tail : []
@@ -339,8 +361,8 @@ export class BlockLog {
     return bytes == null ? undefined : decodeSequence(bytes)
   }
 
-  async #index (entries: Array<[hash: string, sequence: number | undefined]>): Promise<void> {
-    await this.#records.putAll(entries.map(([hash, sequence]) => [
+  async #index (sequences: Map<string, number | undefined>): Promise<void> {
+    await this.#records.putAll([...sequences].map(([hash, sequence]) => [
       `hash/${hash}`,
       sequence == null ? undefined : encodeSequence(sequence)
     ]))

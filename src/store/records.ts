@@ -25,8 +25,10 @@ export class Records {
   async get (name: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
 
+    const key = this.#key(name)
+
     try {
-      return await this.#datastore.get(this.#key(name), options)
+      return await this.#datastore.has(key, options) ? await this.#datastore.get(key, options) : undefined
     } catch (err: any) {
       // datastores make errors of their own of an aborted signal, one of them a NotFoundError
       options.signal?.throwIfAborted()
