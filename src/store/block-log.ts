@@ -51,20 +51,16 @@ interface Undo {
 }
 
 /**
- * Which hashes there are, in the order in which they came. It consists of
- *
- * - `log/<number>`: pages of 128 multihashes, blank where one was removed. They
- *   alone decide which hashes there are.
- * - `hash/<hash>`: the index, with the sequence of each hash.
- * - `id`: its random name.
+ * Which hashes there are, in the order in which they came. Pages of 128
+ * multihashes each, `log/<number>`, are blank where one was removed: they alone
+ * decide which hashes there are. The index, `hash/<hash>`, has the sequence of
+ * each hash, and `id` the random name of the log.
  *
  * The process may be killed after any write, and in the middle of a batch. As
- * pages are written before the index, that leaves behind
- *
- * - entries that the index lacks: these can only be among those that were added
- *   last. Opening indexes what is not indexed on the last two pages.
- * - indexes of entries that are blank: these count for nothing, as it is kept
- *   in memory which entries are not blank.
+ * pages are written before the index, two things can be left behind. Entries
+ * that the index lacks can only be among those that were added last: opening
+ * indexes what is not indexed on the last two pages. And indexes of entries that
+ * are blank count for nothing, as it is kept in memory which ones are not.
  */
 export class BlockLog {
   readonly #records: Records
@@ -356,7 +352,7 @@ export class BlockLog {
   }
 
   async #indexed (hash: string, options?: AbortOptions): Promise<number | undefined> {
-    const bytes = await this.#records.get(`hash/${hash}`, options)
+    const bytes = await this.#records.find(`hash/${hash}`, options)
 
     return bytes == null ? undefined : decodeSequence(bytes)
   }

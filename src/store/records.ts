@@ -13,6 +13,8 @@ export type StoreDatastore = Pick<Datastore, 'get' | 'put' | 'has' | 'delete' | 
 export class Records {
   readonly #datastore: StoreDatastore
   readonly #prefix: string
+  // if the datastore can say at once what it has, as far as is known
+  #hasAtOnce = true
 
   constructor (datastore: StoreDatastore, prefix: string) {
     this.#datastore = datastore
@@ -25,10 +27,8 @@ export class Records {
   async get (name: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
     options.signal?.throwIfAborted()
 
-    const key = this.#key(name)
-
     try {
-      return await this.#datastore.has(key, options) ? await this.#datastore.get(key, options) : undefined
+      return await this.#datastore.get(this.#key(name), options)
     } catch (err: any) {
       // datastores make errors of their own of an aborted signal, one of them a NotFoundError
       options.signal?.throwIfAborted()
@@ -39,8 +39,38 @@ export class Records {
     }
   }
 
-  async has (name: string): Promise<boolean> {
-    return this.#datastore.has(this.#key(name))
+  async has (name: string, options: AbortOptions = {}): Promise<boolean> {
+    options.signal?.throwIfAborted()
+
+    try {
+      return await this.#datastore.has(this.#key(name), options)
+    } finally {
+      // and one of them says "no"
+      options.signal?.throwIfAborted()
+    }
+  }
+
+  /**
+   * The same as `get`, where it may well not be there. A datastore in memory says
+   * so at once, which spares the error that it would throw; any other would have
+   * to look twice for what is there.
+   */
+  async find (name: string, options: AbortOptions = {}): Promise<Uint8Array | undefined> {
+    options.signal?.throwIfAborted()
+
+    if (this.#hasAtOnce) {
+      const has = this.#datastore.has(this.#key(name), options)
+
+      if (typeof has === 'boolean') {
+        options.signal?.throwIfAborted()
+        return has ? this.get(name, options) : undefined
+      }
+
+      this.#hasAtOnce = false
+      has.catch(() => {})
+    }
+
+    return this.get(name, options)
   }
 
   async put (name: string, value: Uint8Array): Promise<void> {

@@ -45,6 +45,17 @@ describe('BlockLog', () => {
     return (await all(blockLog.since(since))).map(({ hash }) => hash)
   }
 
+  async function sequencesOf (hashes: string[]): Promise<Array<number | undefined>> {
+    return Promise.all(hashes.map(async hash => blockLog.sequence(hash)))
+  }
+
+  /**
+   * One write fails, and none is done any more from another one on
+   */
+  function killAfter (failing: number, killed: number): void {
+    faults.decide = (number) => number === failing || number >= killed ? 'not done' : 'done'
+  }
+
   it('joins into one write what comes while another one is under way', async () => {
     const sequences = await Promise.all(range(0, 300).map(async index => append(index)))
     const pages = faults.tried.filter(name => name.startsWith('put /x/log/'))
@@ -107,43 +118,73 @@ describe('BlockLog', () => {
   })
 
   describe('when a write fails', () => {
-    for (const decision of ['not done', 'done, but fails'] as const) {
-      for (const write of range(2, 6)) {
-        it(`rejects what was in it, and is as it was before, if write ${write} is ${decision}`, async () => {
-          const before = [...range(0, 130), 500].map(hashOf)
-          await fill(130)
+    const cases = (['not done', 'done, but fails'] as const).flatMap(decision => range(2, 6).map(write => ({ decision, write })))
 
-          // the first one is written alone, in two writes
-          const first = append(500)
-          // these are written together: two new ones, one that replaces another, and one that is removed
-          const changes = [append(130), append(131), append(3, 4), blockLog.remove(hashOf(129), 130)]
-          faults.decide = (number) => number === write ? decision : 'done'
+    cases.forEach(({ decision, write }) => {
+      it(`rejects what was in it, and is as it was before, if write ${write} is ${decision}`, async () => {
+        const before = [...range(0, 130), 500].map(hashOf)
+        await fill(130)
 
-          expect(await first).to.equal(131)
+        // the first one is written alone, in two writes
+        const first = append(500)
+        // these are written together: two new ones, one that replaces another, and one that is removed
+        const changes = [append(130), append(131), append(3, 4), blockLog.remove(hashOf(129), 130)]
+        faults.decide = (number) => number === write ? decision : 'done'
 
-          for (const { status } of await Promise.allSettled(changes)) {
-            expect(status).to.equal('rejected')
+        expect(await first).to.equal(131)
+
+        for (const { status } of await Promise.allSettled(changes)) {
+          expect(status).to.equal('rejected')
+        }
+
+        for (const again of [false, true]) {
+          if (again) {
+            await open()
           }
 
-          for (const again of [false, true]) {
-            if (again) {
-              await open()
-            }
-
-            expect(blockLog).to.have.property('size', 131)
-            expect(blockLog).to.have.property('lastSequence', 131)
-            expect(await listed()).to.deep.equal(before)
-            expect(await Promise.all(before.map(async hash => blockLog.sequence(hash)))).to.deep.equal(range(1, 131))
-            expect(await blockLog.sequence(hashOf(130))).to.be.undefined()
-            expect(await blockLog.sequence(hashOf(131))).to.be.undefined()
-          }
-
-          // nothing else is left of it, so that a sequence can be given again
-          expect(await append(600)).to.equal(132)
+          expect(blockLog).to.have.property('size', 131)
+          expect(blockLog).to.have.property('lastSequence', 131)
+          expect(await listed()).to.deep.equal(before)
+          expect(await sequencesOf(before)).to.deep.equal(range(1, 131))
           expect(await blockLog.sequence(hashOf(130))).to.be.undefined()
-        })
+          expect(await blockLog.sequence(hashOf(131))).to.be.undefined()
+        }
+
+        // nothing else is left of it, so that a sequence can be given again
+        expect(await append(600)).to.equal(132)
+        expect(await blockLog.sequence(hashOf(130))).to.be.undefined()
+      })
+    })
+
+    it('knows what there was, also when undoing it fails', async () => {
+      await fill(130)
+
+      // its page and its index are written
+      faults.decide = (number) => (['done', 'done, but fails'] as const)[number] ?? 'not done'
+      await expect(blockLog.remove(hashOf(3), 4)).to.be.rejectedWith('Faulty')
+      await expect(append(500)).to.be.rejectedWith('Faulty')
+
+      expect(await blockLog.sequence(hashOf(3))).to.equal(4)
+      expect(await listed()).to.deep.equal(range(0, 130).map(hashOf))
+    })
+
+    it('has no hash twice if it is killed while that is undone', async () => {
+      for (const write of range(3, 4)) {
+        datastore = new MemoryDatastore()
+        await open()
+        await fill(130)
+
+        // two pages and an index, then the same to undo it
+        killAfter(2, write)
+        await expect(append(3, 4)).to.be.rejectedWith('Faulty')
+        await open()
+
+        const hashes = await listed()
+
+        expect(new Set(hashes)).to.have.lengthOf(hashes.length)
+        expect(await sequencesOf(hashes)).to.deep.equal((await all(blockLog.since(0))).map(({ sequence }) => sequence))
       }
-    }
+    })
 
     it('tries again before the next write to undo it', async () => {
       await fill(3)

@@ -218,7 +218,7 @@ describe('blockStore', () => {
 
     it('may throw anything', async () => {
       for (const thrown of [undefined, 'a string', new TypeError('An error')]) {
-        const throwing = { [Symbol.iterator]: () => ({ next () { throw thrown } }) }
+        const throwing = { [Symbol.asyncIterator]: () => ({ next: async () => Promise.reject(thrown) }) }
         const reason = await store.put(hashOf(1), throwing).then(() => 'nothing', err => err)
 
         expect(reason).to.equal(thrown)

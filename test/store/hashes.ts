@@ -2,11 +2,16 @@ import * as Digest from 'multiformats/hashes/digest'
 import { blockHash } from '../../src/store/block-hash.ts'
 import { content } from '../fixtures/content.ts'
 
+const hashes = new Map<number, string>()
+
 /**
  * A hash of sha2-256, of nothing in particular: a store takes its word for it
  */
 export function hashOf (index: number): string {
-  return blockHash(Digest.create(0x12, content(index, 32)))
+  const hash = hashes.get(index) ?? blockHash(Digest.create(0x12, content(index, 32)))
+  hashes.set(index, hash)
+
+  return hash
 }
 
 /**

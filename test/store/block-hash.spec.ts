@@ -1,0 +1,127 @@
+import { expect } from 'aegir/chai'
+import fc from 'fast-check'
+import { base32 } from 'multiformats/bases/base32'
+import { base58btc } from 'multiformats/bases/base58'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import * as Digest from 'multiformats/hashes/digest'
+import { blockHash, checkBlockHash, isBlockHash, isSha256Hash, parseBlockHash } from '../../src/store/block-hash.ts'
+import { content } from '../fixtures/content.ts'
+import { runs } from '../fixtures/runs.ts'
+
+const SHA2_256 = 0x12
+const digest = Digest.create(SHA2_256, content(1, 32))
+const hash = blockHash(digest)
+
+/**
+ * The text of a CIDv1 of raw bytes with these bytes as its multihash
+ */
+function textOf (...multihash: number[]): string {
+  return base32.encode(Uint8Array.from([0x01, 0x55, ...multihash]))
+}
+
+function isNone (hash: any): void {
+  expect(parseBlockHash(hash), hash).to.be.undefined()
+  expect(isBlockHash(hash), hash).to.be.false()
+  expect(() => checkBlockHash(hash), hash).to.throw().with.property('name', 'InvalidParametersError')
+}
+
+describe('block hashes', () => {
+  it('are the same for all CIDs of a block', () => {
+    for (const cid of [CID.createV0(digest as any), CID.createV1(0x70, digest), CID.createV1(raw.code, digest)]) {
+      expect(blockHash(cid)).to.equal(hash)
+    }
+
+    expect(hash).to.match(/^bafkrei.{52}$/)
+  })
+
+  it('are parsed, whatever their hash function', () => {
+    // sha2-256 cut to 20 bytes and to none, sha2-512, blake2b-256, and one that is twice as long as usual
+    for (const multihash of [digest, Digest.create(SHA2_256, content(1, 20)), Digest.create(SHA2_256, content(1, 0)), Digest.create(0x13, content(1, 64)), Digest.create(0xb220, content(1, 32)), Digest.create(0x13, content(1, 128))]) {
+      const hash = blockHash(multihash)
+      const cid = parseBlockHash(hash)
+
+      expect(cid?.multihash.bytes).to.deep.equal(multihash.bytes)
+      expect(cid?.multihash.digest).to.deep.equal(multihash.digest)
+      expect(cid).to.include({ version: 1, code: raw.code })
+      expect(cid?.toString()).to.equal(hash)
+      expect(checkBlockHash(hash).equals(cid)).to.be.true()
+      expect(isBlockHash(hash)).to.be.true()
+      expect(isSha256Hash(hash)).to.equal(multihash === digest)
+    }
+  })
+
+  it('have no second name', () => {
+    const multihash = [...digest.bytes]
+
+    for (const other of [
+      hash.toUpperCase(),
+      `b${hash.slice(1).toUpperCase()}`,
+      `${hash.slice(0, 8)}${hash[8].toUpperCase()}${hash.slice(9)}`,
+      // base58, base16, CIDv0, dag-pb
+      CID.createV1(raw.code, digest).toString(base58btc),
+      CID.createV0(digest as any).toString(),
+      CID.createV1(0x70, digest).toString(),
+      // a version 1, a codec, a code and a length of two bytes instead of one
+      base32.encode(Uint8Array.from([0x81, 0x00, 0x55, ...multihash])),
+      base32.encode(Uint8Array.from([0x01, 0xd5, 0x00, ...multihash])),
+      textOf(0x92, 0x00, ...multihash.slice(1)),
+      textOf(0x12, 0xa0, 0x00, ...multihash.slice(2)),
+      // one byte more, one less
+      textOf(...multihash, 0),
+      textOf(...multihash.slice(0, -1)),
+      `${hash}=`,
+      `${hash}a`,
+      ` ${hash}`,
+      `${hash}\n`,
+      hash.slice(0, -1)
+    ]) {
+      isNone(other)
+    }
+  })
+
+  it('have no other last digit than the one that their bits make', () => {
+    const last = 'abcdefghijklmnopqrstuvwxyz234567'
+
+    const taken = [...last].filter(digit => isBlockHash(hash.slice(0, -1) + digit))
+
+    expect(taken.join('')).to.equal('aeimquy4')
+
+    for (const digit of last) {
+      expect(parseBlockHash(hash.slice(0, -1) + digit) != null).to.equal(taken.includes(digit))
+    }
+  })
+
+  it('are not identities, nor too long ones, nor anything else', () => {
+    isNone(blockHash(Digest.create(0x00, content(1, 32))))
+    isNone(blockHash(Digest.create(0x13, content(1, 129))))
+
+    for (const other of ['', 'b', 'bafkrei', 'hello', '../id', undefined, null, 1, {}]) {
+      isNone(other)
+    }
+  })
+
+  it('are known faster than they are parsed, and the same ones', () => {
+    const position = fc.nat(58)
+    const digit = fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz234567', 'A', '0', '1', '8', '=', '/')
+
+    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), position, digit, (bytes, position, digit) => {
+      const hash = blockHash(Digest.create(SHA2_256, bytes))
+      const other = hash.slice(0, position) + digit + hash.slice(position + 1)
+
+      for (const text of [hash, other]) {
+        let expected: string | undefined
+
+        try {
+          const cid = CID.parse(text)
+          expected = cid.multihash.code === 0 ? undefined : blockHash(cid)
+        } catch {
+          expected = undefined
+        }
+
+        expect(isBlockHash(text)).to.equal(expected === text)
+        expect(parseBlockHash(text) != null).to.equal(expected === text)
+      }
+    }), { numRuns: runs(500, 50_000) })
+  })
+})
