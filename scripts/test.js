@@ -16,16 +16,21 @@ const SILENCE_MS = 300_000
 const KILL_MS = 10_000
 
 /**
- * npm scripts by stage. The build comes first because the documentation is checked against what was built, and it
- * starts from an empty folder because the browser would also run what is left there of a spec that is gone.
+ * npm scripts by stage, of this package and, as [script, workspace], of the
+ * command line tool. The build comes first because the documentation is checked
+ * against what was built, and it starts from an empty folder because the browser
+ * would also run what is left there of a spec that is gone.
+ *
+ * @type {Record<string, { scripts: Array<string | [string, string]>, tests?: true }>}
  */
 const STAGES = {
-  build: { scripts: ['clean', 'build'] },
-  lint: { scripts: ['lint'] },
-  'dep-check': { scripts: ['dep-check'] },
+  build: { scripts: ['clean', 'build', ['clean', 'cli'], ['build', 'cli']] },
+  lint: { scripts: ['lint', ['lint', 'cli']] },
+  'dep-check': { scripts: ['dep-check', ['dep-check', 'cli']] },
   'doc-check': { scripts: ['doc-check'] },
   node: { scripts: ['test:node'], tests: true },
-  chrome: { scripts: ['test:chrome'], tests: true }
+  chrome: { scripts: ['test:chrome'], tests: true },
+  cli: { scripts: [['test', 'cli']], tests: true }
 }
 
 const HELP = `Usage: npm test [-- stage...]
@@ -48,13 +53,14 @@ let running
 /**
  * Runs one npm script, showing its output as it comes
  *
- * @param {string} script
+ * @param {string | [string, string]} script
  * @param {string[]} flags
  * @returns {Promise<{ ok: boolean, output: string }>}
  */
 async function run (script, flags) {
   // a process group of its own, so that nothing of it is left when it has to be stopped
-  const child = running = spawn('npm', ['run', script, ...flags], {
+  const [name, ...workspace] = [script].flat()
+  const child = running = spawn('npm', ['run', name, ...workspace.flatMap(folder => ['-w', folder]), ...flags], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -67,7 +73,7 @@ async function run (script, flags) {
 
   const silence = setTimeout(() => {
     silent = true
-    process.stdout.write(`\n${script}: no output for ${SILENCE_MS / 1000} seconds, stopping it\n`)
+    process.stdout.write(`\n${name}: no output for ${SILENCE_MS / 1000} seconds, stopping it\n`)
     stop('SIGTERM')
     setTimeout(stop, KILL_MS, 'SIGKILL').unref()
   }, SILENCE_MS)
@@ -123,7 +129,7 @@ function count (output, what) {
 }
 
 /**
- * @param {keyof STAGES} name
+ * @param {string} name
  * @param {string[]} flags
  */
 async function runStage (name, flags) {

@@ -72,9 +72,8 @@ export class Announcer {
 
   /**
    * Announces hashes as one message, which says where in our log the last one
-   * stands. Whether they may be read is not decided here.
-   *
-   * @param sequence - of that hash, -1 before the first of all
+   * stands, -1 if before the first of all. Whether they may be read is not decided
+   * here.
    */
   async announce (hashes: string[], sequence: number): Promise<void> {
     this.#check()

@@ -149,7 +149,14 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * announced is on its way
    */
   get settled (): boolean {
-    return this.requester.settled && this.requester.answered === this.requester.sent && this.#provider.idle && this.announcer.idle
+    return this.idle && this.requester.answered === this.requester.sent
+  }
+
+  /**
+   * The same, but for answers that nobody waits for any more
+   */
+  get idle (): boolean {
+    return this.requester.settled && this.#provider.idle && this.announcer.idle
   }
 
   /**

@@ -2,6 +2,7 @@ import { CustomProgressEvent } from 'progress-events'
 import { IncompleteError, RemoteClosedError } from '../errors.ts'
 import type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateResult, ReplicateTotals } from './api.ts'
 import type { ReplicationExchange } from './replication-exchange.ts'
+import type { ExchangeFailure } from '../exchange/api.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**
@@ -26,10 +27,6 @@ export class Call {
   readonly #options: ReplicateOptions
   readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], confirmed: false }
   #exchange?: ReplicationExchange
-  // the totals of the exchange when this call came
-  #received = none()
-  #sent = none()
-  #failed = 0
   #outcome = Promise.withResolvers<ReplicateResult | typeof AGAIN>()
   #toldAt = 0
 
@@ -62,12 +59,27 @@ export class Call {
 
   ride (exchange: ReplicationExchange): void {
     this.#exchange = exchange
-    this.#received = { ...exchange.received }
-    this.#sent = { ...exchange.sent }
-    this.#failed = exchange.taking.failed.length
     this.#outcome = Promise.withResolvers()
     this.#outcome.promise.catch(() => {})
     this.tell('open')
+  }
+
+  // what happens on any exchange with the peer: where both have opened one, both
+  // count
+
+  onReceived (hash: string, bytes: number): void {
+    add(this.#result.received, bytes)
+    this.tell('received', { hash, bytes })
+  }
+
+  onSent (hash: string, bytes: number): void {
+    add(this.#result.sent, bytes)
+    this.tell('sent', { hash, bytes })
+  }
+
+  onFailed (failure: ExchangeFailure): void {
+    this.#result.failed.push(failure)
+    this.tell('failed', failure)
   }
 
   onSynced (exchange: ReplicationExchange): void {
@@ -75,12 +87,12 @@ export class Call {
 
     // otherwise the end of the exchange follows
     if (!this.live && !exchange.ends) {
-      this.#outcome.resolve(this.#total(exchange, true))
+      this.#outcome.resolve(this.#total(true))
     }
   }
 
   onOver (exchange: ReplicationExchange, err: Error | null): void {
-    const result = this.#total(exchange, exchange.confirmed)
+    const result = this.#total(exchange.confirmed)
 
     if (err != null && !exchange.drained) {
       this.#outcome.reject(err)
@@ -95,7 +107,6 @@ export class Call {
       this.#outcome.resolve(result)
     }
 
-    this.#add(result)
     this.#exchange = undefined
   }
 
@@ -127,28 +138,16 @@ export class Call {
   }
 
   #progress (exchange: ReplicationExchange): ReplicateProgress {
-    const { received, sent } = this.#total(exchange, false)
+    const { received, sent } = this.#total(false)
     const { wanted, settled, receiving, listed } = exchange.taking
 
     return { peer: this.peer, wanted, settled, received, sent, receiving, listed }
   }
 
-  /**
-   * What this call had from earlier exchanges and from this one
-   */
-  #total (exchange: ReplicationExchange, confirmed: boolean): ReplicateResult {
+  #total (confirmed: boolean): ReplicateResult {
     const { received, sent, failed } = this.#result
 
-    return {
-      received: sum(received, exchange.received, this.#received),
-      sent: sum(sent, exchange.sent, this.#sent),
-      failed: [...failed, ...exchange.taking.failed.slice(this.#failed)],
-      confirmed
-    }
-  }
-
-  #add ({ received, sent, failed }: ReplicateResult): void {
-    Object.assign(this.#result, { received, sent, failed })
+    return { received: { ...received }, sent: { ...sent }, failed: [...failed], confirmed }
   }
 }
 
@@ -156,9 +155,7 @@ function none (): ReplicateTotals {
   return { hashes: 0, bytes: 0 }
 }
 
-function sum (before: ReplicateTotals, now: ReplicateTotals, then: ReplicateTotals): ReplicateTotals {
-  return {
-    hashes: before.hashes + now.hashes - then.hashes,
-    bytes: before.bytes + now.bytes - then.bytes
-  }
+function add (totals: ReplicateTotals, bytes: number): void {
+  totals.hashes++
+  totals.bytes += bytes
 }

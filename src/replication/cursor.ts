@@ -29,7 +29,10 @@ export class Cursor {
   public position: number
 
   readonly #batches: Batch[] = []
-  #failedAt = Infinity
+  /**
+   * Before the first that failed: it stays there, until that is asked for again
+   */
+  public failedAt = Infinity
 
   constructor (position: number) {
     this.position = position
@@ -41,16 +44,19 @@ export class Cursor {
    */
   begin (sequence: number): void {
     this.position = Math.max(this.position, sequence)
+
+    if (sequence <= this.failedAt) {
+      this.failedAt = Infinity
+    }
   }
 
   /**
    * An announcement has come, of hashes that follow those of the last one.
-   * Returns nothing where that can't matter any more.
-   *
-   * @param left - how many of its hashes are not here
+   * Returns nothing where that can't matter any more. `left` of its hashes are not
+   * here.
    */
   note (sequence: number, left: number): Batch | undefined {
-    if (sequence > this.#failedAt) {
+    if (sequence > this.failedAt) {
       return undefined
     }
 
@@ -96,8 +102,8 @@ export class Cursor {
     const kept = this.#batches.filter(({ forgotten }) => !forgotten)
     this.#batches.splice(0, Infinity, ...kept)
 
-    if (this.#failedAt > sequence) {
-      this.#failedAt = Infinity
+    if (this.failedAt > sequence) {
+      this.failedAt = Infinity
     }
   }
 
@@ -107,7 +113,7 @@ export class Cursor {
 
       if (failed) {
         // it stays before this one, whatever becomes of the others
-        this.#failedAt = sequence - 1
+        this.failedAt = sequence - 1
         this.#batches.splice(0).forEach(batch => { batch.forgotten = true })
       } else if (left > 0) {
         return

@@ -1,5 +1,5 @@
-import { LimitError, StoreError, toError } from '../errors.ts'
 import { concat } from 'uint8arrays/concat'
+import { LimitError, StoreError, toError } from '../errors.ts'
 import { Waker } from '../exchange/waker.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { Verifier } from './verify.ts'
@@ -88,7 +88,7 @@ export class Intake {
   }
 
   /**
-   * @param content - not a view of a larger buffer, which would be kept with it
+   * The content must not be a view of a larger buffer, which would be kept with it
    */
   async #putWhole (cid: CID, hash: string, content: Uint8Array): Promise<number> {
     const checked = this.#verifier.check(cid, content)

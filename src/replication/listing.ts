@@ -147,7 +147,11 @@ export class Listing {
     this.running = false
     this.#owner.onListEnd()
 
-    while (run === this.#run && offers) {
+    if (!offers) {
+      return
+    }
+
+    while (run === this.#run) {
       await this.#put.sleep()
       // what is put at the same time goes into one message
       await new Promise(resolve => { setTimeout(resolve) })

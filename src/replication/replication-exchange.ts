@@ -6,9 +6,9 @@ import { Listing } from './listing.ts'
 import { Taking } from './taking.ts'
 import type { ReplicateTotals } from './api.ts'
 import type { Intake } from './intake.ts'
+import type { ReplicationLimits } from './limits.ts'
 import type { ListingOwner } from './listing.ts'
 import type { PeerRecords } from './peers.ts'
-import type { ReplicationLimits } from './limits.ts'
 import type { TakingOwner } from './taking.ts'
 import type { Verifier } from './verify.ts'
 import type { WantTable } from './want-table.ts'
@@ -103,8 +103,16 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   // if our REQUEST without hashes was sent, and that of the remote has come
   #done = false
   #remoteDone = false
-  // if the remote wants nothing and never did
-  #remoteDeaf = true
+  // if the remote has asked for anything, and if it has said before that it
+  // wants nothing
+  #remoteAsked = false
+  #remoteDeaf = false
+  // if the end of a list that the remote owes us has not come, and if we are to
+  // ask for another one then: the ends could not be told apart
+  #due = false
+  #asksLater = false
+  // if there is something to be listed when the remote is done with what was
+  #listsLater = false
   // if the marker of the remote's list came, where we take nothing
   #marked = false
   #synced = false
@@ -137,24 +145,30 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
   /**
    * What this side does is decided: at the beginning, or when somebody joins who
-   * wants more
-   *
-   * @param since - from where on to ask, whatever was asked before
+   * wants more. With `since` the list is asked for from there on, whatever was asked
+   * before.
    */
   decide (takes: boolean, since?: number): void {
-    const more = takes && (this.takes !== true || since != null)
-
     this.takes = takes
     this.#since = since
     this.taking.begin(takes)
 
-    if (more) {
+    if (takes) {
       this.#done = false
+      this.#onNews()
       this.#ask()
-    } else if (!takes && !this.#done) {
+    } else if (!this.#done) {
       this.#finishTaking()
     }
 
+    this.#evaluate()
+  }
+
+  /**
+   * Nobody waits for what comes later any more
+   */
+  endWhenDone (): void {
+    this.live = false
     this.#evaluate()
   }
 
@@ -170,8 +184,23 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
    * What this side offered nothing of so far is listed
    */
   offer (): void {
-    if (!this.offers) {
-      this.offers = true
+    this.offers = true
+
+    // otherwise the remote will ask for it, or has said that it wants nothing
+    if (this.listing.begun && !this.#remoteDeaf) {
+      this.#onNews()
+      this.#listsLater = true
+      this.#listNow()
+    }
+  }
+
+  /**
+   * Not before the remote has said that it is done with the list that was empty:
+   * it could not be told if it says so of this one
+   */
+  #listNow (): void {
+    if (this.#listsLater && this.#remoteDone) {
+      this.#listsLater = false
       this.listing.start(this.#remoteSince)
     }
   }
@@ -288,16 +317,23 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   async announce (hashes: string[], sequence: number): Promise<void> {
-    if (hashes.length > 0) {
+    if (hashes.length > 0 && !this.#remoteDeaf) {
       this.#remoteDone = false
-      this.#synced = false
+      this.#onNews()
     }
 
     await this.session.announcer.announce(hashes, sequence)
   }
 
   onListed (): void {
+    this.#due = false
     this.#owner.onProgress(this, 'listed')
+
+    if (this.#asksLater) {
+      this.#asksLater = false
+      this.#ask()
+    }
+
     this.#evaluate()
   }
 
@@ -402,32 +438,57 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   #onSince (sequence: number): void {
-    this.#remoteDeaf = false
-
     if (!this.drained && this.session.refusal == null) {
       this.#remoteSince = sequence
-      this.#remoteDone = false
-      this.#synced = false
+      this.#listsLater = false
+      this.#onRemoteAsks()
       this.listing.start(sequence)
     }
   }
 
   #onRequest (hashes: string[]): void {
-    if (hashes.length === 0) {
-      this.#remoteDone = true
-
-      if (!this.listing.begun && !this.drained) {
-        // it wants nothing: the list is empty
-        this.listing.start(this.store.lastSequence)
-      }
-    } else {
-      this.#remoteDeaf = false
+    if (hashes.length > 0) {
+      this.#onRemoteAsks()
+      return
     }
+
+    this.#remoteDone = true
+    this.#listNow()
+
+    if (!this.#remoteAsked && !this.#remoteDeaf && !this.drained) {
+      this.#remoteDeaf = true
+
+      if (!this.listing.ended) {
+        this.listing.startEmpty()
+      }
+    }
+  }
+
+  #onRemoteAsks (): void {
+    this.#remoteAsked = true
+    this.#remoteDeaf = false
+
+    if (this.session.refusal == null) {
+      this.#remoteDone = false
+      this.#onNews()
+    }
+  }
+
+  /**
+   * Something is outstanding again
+   */
+  #onNews (): void {
+    this.#synced = false
+    this.confirmed = false
   }
 
   #onAnnounced (hashes: string[], sequence: number): void {
     if (hashes.length === 0) {
       this.#marked = true
+
+      if (this.takes !== true) {
+        this.#due = false
+      }
     }
 
     if (this.drained || this.takes === false || (this.#done && this.ends) || (hashes.length === 0 && this.replicates !== true)) {
@@ -438,7 +499,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     if (hashes.length > 0) {
       this.#done = false
-      this.#synced = false
+      this.#onNews()
     }
 
     this.taking.onAnnounced(hashes, sequence)
@@ -449,6 +510,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
    */
   #ask (): void {
     if (this.takes === true && this.replicates != null && !this.drained && this.session.refusal == null) {
+      if (this.#due && this.replicates) {
+        this.#asksLater = true
+        return
+      }
+
+      this.#due = this.replicates
       this.taking.ask(this.#remoteLogId, this.#since).catch(err => { this.abort(toError(err)) })
     }
   }
@@ -456,6 +523,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #finishTaking (): void {
     if (this.session.refusal == null) {
       this.#done = true
+
+      if (!this.taking.asked) {
+        // the remote's list is empty then, and ends at once
+        this.#due = !this.#marked
+      }
+
       this.session.requester.requestNothing()
     }
   }
@@ -486,6 +559,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     if (this.takes === true && taking.asked && !taking.complete) {
       // an original never says that its list has ended
       if (this.replicates === true ? taking.listed && taking.open <= this.limits.maxWanted / 2 : taking.idle) {
+        this.#due = this.replicates === true
         taking.askAgain()
       }
     } else if (this.takes === true && this.replicates === true && !this.#done && taking.listed && taking.idle) {
@@ -567,7 +641,6 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#onNoId()
 
     if (!this.listing.begun && !this.drained && this.session.refusal == null) {
-      this.#remoteDeaf = false
       this.listing.start(-1)
     }
   }
@@ -575,10 +648,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #tickReplicating (): void {
     const { stallTimeout } = this.limits
 
-    if (this.taking.open > 0 && this.#quietFor >= stallTimeout / 4 && this.session.refusal == null) {
+    const { open } = this.taking
+
+    if (open > 0 && !this.drained && this.#quietFor >= stallTimeout / 4 && this.session.refusal == null) {
       // we wait for another peer, and this one for us
       this.seen(this.taking.position)
-    } else if (this.ends && this.taking.open === 0 && !this.drained && this.#quietFor >= stallTimeout) {
+    } else if ((this.drained || (open === 0 && !this.live && !this.#synced)) && this.#quietFor >= stallTimeout) {
       this.abort(new TimeoutError(`The remote did not say for ${stallTimeout} ms that it is done`))
     }
   }
@@ -587,11 +662,20 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
    * Nothing has come or gone for so long that an original has no more to say
    */
   #onQuiet (): void {
-    const { taking, listing } = this
-    const done = this.session.settled && taking.idle && taking.complete && (this.takes !== true || taking.asked) && listing.ended && !listing.running
+    const { taking, listing, session } = this
+    const tooLong = this.#quietFor >= this.limits.stallTimeout
+    // it may be in the middle of a lookup that never ends
+    const settled = session.settled || (tooLong && session.idle)
+    const done = settled && taking.idle && taking.complete && (this.takes !== true || taking.asked) && listing.ended && !listing.running
 
-    if (done && this.session.refusal == null) {
+    if (session.refusal != null) {
+      return
+    }
+
+    if (done) {
       this.#finish()
+    } else if (tooLong && taking.open === 0) {
+      this.abort(new TimeoutError(`Nothing came or went for ${this.limits.stallTimeout} ms`))
     }
   }
 }

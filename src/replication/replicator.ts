@@ -56,6 +56,10 @@ export class Replicator implements ReplicationOwner {
   readonly #init: ReplicationInit
   readonly #exchanges = new Map<string, Set<ReplicationExchange>>()
   readonly #calls = new Map<ReplicationExchange, Set<Call>>()
+  // the calls that go on, and which of them count what happens on an exchange:
+  // those that ride on it, and those that were there when it was opened
+  readonly #active = new Map<string, Set<Call>>()
+  readonly #counting = new Map<ReplicationExchange, Set<Call>>()
   // the peers to whom one is being opened
   readonly #opening = new Map<string, Promise<unknown>>()
 
@@ -80,9 +84,7 @@ export class Replicator implements ReplicationOwner {
   }
 
   /**
-   * Makes an exchange over a stream with a peer
-   *
-   * @param opener - if we opened the stream
+   * Makes an exchange over a stream with a peer, which we have opened or not
    */
   create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ExchangeInit): ReplicationExchange {
     const exchange = new ReplicationExchange(this, {
@@ -102,6 +104,7 @@ export class Replicator implements ReplicationOwner {
     }
 
     exchanges.add(exchange)
+    this.#counting.set(exchange, new Set(this.#active.get(exchange.peer)))
 
     if (!opener) {
       this.#accept(exchange).catch(err => { exchange.abort(toError(err)) })
@@ -128,10 +131,30 @@ export class Replicator implements ReplicationOwner {
    */
   async replicate (peer: PeerId, options: ReplicateOptions): Promise<ReplicateResult> {
     const call = new Call(peer, options)
+    const id = peer.toString()
+    const calls = this.#active.get(id) ?? new Set()
 
+    this.#active.set(id, calls.add(call))
+
+    try {
+      return await this.#replicate(call, options)
+    } finally {
+      calls.delete(call)
+
+      if (calls.size === 0) {
+        this.#active.delete(id)
+      }
+
+      for (const exchange of this.#exchanges.get(id) ?? []) {
+        this.#counting.get(exchange)?.delete(call)
+      }
+    }
+  }
+
+  async #replicate (call: Call, options: ReplicateOptions): Promise<ReplicateResult> {
     for (let i = 0; i < MAX_EXCHANGES; i++) {
       options.signal?.throwIfAborted()
-      this.records.checkTrust(peer.toString())
+      this.records.checkTrust(call.peer.toString())
 
       const exchange = await this.#join(call, options)
       const result = await this.#outcome(call, exchange, options.signal)
@@ -178,18 +201,18 @@ export class Replicator implements ReplicationOwner {
   onReceived (exchange: ReplicationExchange, hash: string, bytes: number): void {
     this.#owner.onReceived(bytes)
     this.#owner.dispatch('received', { peer: exchange.remotePeer, hash, bytes })
-    this.#tell(exchange, 'received', { hash, bytes })
+    this.#counting.get(exchange)?.forEach(call => { call.onReceived(hash, bytes) })
   }
 
   onSent (exchange: ReplicationExchange, hash: string, bytes: number): void {
     this.#owner.onSent(bytes)
-    this.#tell(exchange, 'sent', { hash, bytes })
+    this.#counting.get(exchange)?.forEach(call => { call.onSent(hash, bytes) })
   }
 
   onFailed (exchange: ReplicationExchange, { hash, error }: ExchangeFailure): void {
     this.#owner.onFailed(error)
     this.#owner.dispatch('failed', { peer: exchange.remotePeer, hash, error })
-    this.#tell(exchange, 'failed', { hash, error })
+    this.#counting.get(exchange)?.forEach(call => { call.onFailed({ hash, error }) })
   }
 
   onProgress (exchange: ReplicationExchange, type: 'offered' | 'listed' | 'bytes'): void {
@@ -219,6 +242,7 @@ export class Replicator implements ReplicationOwner {
     }
 
     this.#calls.delete(exchange)
+    this.#counting.delete(exchange)
   }
 
   readonly #onPut = (event: StoreEvents['put']): void => {
@@ -300,8 +324,8 @@ export class Replicator implements ReplicationOwner {
   }
 
   #joinOpen (call: Call, exchange: ReplicationExchange): void {
-    const { synced } = exchange
-    const takesMore = call.takes && (exchange.takes !== true || call.since != null)
+    // it would also ask for what has failed there if it opened one of its own
+    const takesMore = call.takes && (exchange.takes !== true || call.since != null || exchange.taking.lacking)
     const offersMore = call.offers && !exchange.offers
 
     this.#ride(call, exchange)
@@ -314,7 +338,7 @@ export class Replicator implements ReplicationOwner {
       exchange.offer()
     }
 
-    if (synced && !takesMore && !offersMore) {
+    if (exchange.synced) {
       call.onSynced(exchange)
     }
   }
@@ -328,6 +352,7 @@ export class Replicator implements ReplicationOwner {
     }
 
     calls.add(call)
+    this.#counting.get(exchange)?.add(call)
     exchange.live = [...calls].some(({ live }) => live)
     call.ride(exchange)
   }
@@ -346,7 +371,12 @@ export class Replicator implements ReplicationOwner {
 
       throw err
     } finally {
-      this.#calls.get(exchange)?.delete(call)
+      const calls = this.#calls.get(exchange)
+      calls?.delete(call)
+
+      if (exchange.opener && exchange.live && ![...calls ?? []].some(({ live }) => live)) {
+        exchange.endWhenDone()
+      }
     }
   }
 

@@ -130,6 +130,8 @@ export class Taking implements Offerer {
   // those of them whose content has begun to come
   readonly #coming = new Map<string, ExchangeResponse>()
   readonly #wrong = new Set<string>()
+  // what could not be had since the list was asked for
+  readonly #lost = new Set<string>()
   #window = MIN_WINDOW
   #came = 0
   #storeFailures = 0
@@ -149,7 +151,7 @@ export class Taking implements Offerer {
   // up to where an announcement is one of the list that was asked for again. One
   // beyond may have been sent before the remote heard of that: it does not say
   // that all before it has been announced.
-  #certainUpTo?: number
+  #certainUpTo = Infinity
 
   constructor (owner: TakingOwner) {
     this.#owner = owner
@@ -181,6 +183,13 @@ export class Taking implements Offerer {
    */
   get open (): number {
     return this.#offered.size
+  }
+
+  /**
+   * If something of what was offered could not be had
+   */
+  get lacking (): boolean {
+    return this.#lost.size > 0
   }
 
   get fetching (): number {
@@ -232,7 +241,8 @@ export class Taking implements Offerer {
 
     const from = Math.min(since ?? position, this.#droppedAfter ?? Infinity)
 
-    this.#certainUpTo = this.listed ? this.#listEnd : this.#droppedAfter
+    this.#certainUpTo = this.listed ? this.#listEnd : Math.min(this.#droppedAfter ?? Infinity, this.#cursor.failedAt)
+    this.#lost.clear()
     this.#droppedAfter = undefined
     this.#lookedAt = from
     this.#cursor.begin(from)
@@ -354,6 +364,8 @@ export class Taking implements Offerer {
 
     if (error != null) {
       this.#fail(want.hash, error)
+    } else {
+      this.#lost.delete(want.hash)
     }
 
     this.#save()
@@ -405,7 +417,7 @@ export class Taking implements Offerer {
       } else {
         this.listed = true
         this.#listEnd = sequence
-        this.#certainUpTo = undefined
+        this.#certainUpTo = Infinity
 
         if (this.complete) {
           this.#note(sequence, 0)
@@ -433,15 +445,23 @@ export class Taking implements Offerer {
     }
 
     const { limits, table } = this.#owner
-    const room = Math.min(limits.maxWanted - this.#offered.size, limits.maxWantedOfAll - table.size)
+    let room = Math.min(limits.maxWanted - this.#offered.size, limits.maxWantedOfAll - table.size)
+    // those that are remembered already need no room
+    const dropped = lacking.findIndex(hash => table.get(hash)?.offerOf(this) == null && room-- <= 0)
 
-    if (lacking.length > room) {
+    if (dropped !== -1) {
       this.#droppedAfter = this.#lookedAt
-      lacking.length = Math.max(0, room)
+      lacking.length = dropped
+    }
+
+    const certain = sequence <= this.#certainUpTo
+
+    if (certain) {
+      this.#certainUpTo = Infinity
     }
 
     // the cursor must not pass what was dropped
-    const batch = this.complete ? this.#note(sequence, lacking.length) : undefined
+    const batch = this.complete ? this.#note(certain ? sequence : Math.max(0, this.#lookedAt), lacking.length) : undefined
 
     for (const hash of lacking) {
       if (this.#wrong.has(hash)) {
@@ -473,10 +493,10 @@ export class Taking implements Offerer {
     const watch = this.#owner.table.watch()
 
     try {
-      const had = await Promise.all(candidates.map(hash => store.has(hash)))
+      const had = await Promise.all(candidates.map(async hash => store.has(hash)))
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
-      const wanted = await Promise.all(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
+      const wanted = await Promise.all(lacking.map(async hash => this.#owner.wants?.(hash) ?? true))
 
       return lacking.filter((hash, i) => wanted[i] && !watch.stored.has(hash))
     } catch (err: any) {
@@ -593,6 +613,7 @@ export class Taking implements Offerer {
       return
     }
 
+    this.#lost.add(hash)
     this.failed.push({ hash, error })
     this.#owner.onFailed({ hash, error })
   }

@@ -1,0 +1,8 @@
+import './command-line.node.ts'
+import './demo.node.ts'
+import './errors.node.ts'
+import './get.node.ts'
+import './pipe.node.ts'
+import './resume.node.ts'
+import './serving.node.ts'
+import './story.node.ts'

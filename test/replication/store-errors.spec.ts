@@ -1,0 +1,243 @@
+import { expect } from 'aegir/chai'
+import { block, blocks, hashesOf, memoryStore } from '../fixtures/blocks.ts'
+import { createReplica, eventsOf, failureNames, nextEvent, stopReplicas } from '../fixtures/replicas.ts'
+import { wrapStore } from '../fixtures/wrapped-store.ts'
+import type { Store } from '../../src/index.ts'
+
+const offered = blocks(0, 60)
+
+/**
+ * A store that puts one after the other, and fails where it is told to
+ */
+async function failing (fails: (put: number) => boolean): Promise<{ store: Store, puts: number }> {
+  const below = await memoryStore()
+  const result = { store: below, puts: 0 }
+
+  let last: Promise<unknown> = Promise.resolve()
+
+  result.store = wrapStore(below, {
+    put: async (hash, source) => {
+      const put = last.then(async () => {
+        if (fails(result.puts++)) {
+          throw new Error('No space left on device')
+        }
+
+        return below.put(hash, source)
+      })
+
+      last = put.catch(() => {})
+
+      return put
+    }
+  })
+
+  return result
+}
+
+describe('a store that fails', () => {
+  afterEach(stopReplicas)
+
+  it('fails each hash that it could not put, and keeps the cursor before them', async () => {
+    const { store } = await failing(put => put % 10 === 9)
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({ store })
+    const result = await here.service.replicate(there.addresses)
+
+    expect(result.confirmed).to.be.true()
+    expect(failureNames(result.failed)).to.deep.equal({ StoreError: 6 })
+    expect(result.failed[0].error.message).to.include('No space left on device')
+    expect(result.received.hashes).to.equal(54)
+    expect(store.size).to.equal(54)
+    expect(await store.cursor(there.peer.toString())).to.be.undefined()
+
+    // and then they are offered again
+    expect(await here.service.replicate(there.addresses)).to.have.nested.property('received.hashes', 6)
+    expect(await hashesOf(store)).to.deep.equal(offered.map(({ hash }) => hash).sort())
+    expect(await store.cursor(there.peer.toString())).to.have.property('sequence', 60)
+  })
+
+  it('ends the exchange when it fails 16 times in a row', async () => {
+    const { store } = await failing(() => true)
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({ store })
+    const failed = eventsOf(here, 'failed')
+    const closed = new Promise<Error | null>(resolve => {
+      there.service.addEventListener('exchange', ({ detail: ex }) => {
+        ex.addEventListener('close', ({ detail }) => { resolve(detail) })
+      })
+    })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejectedWith('No space left on device').with.property('name', 'StoreError')
+    expect(failed.length).to.be.at.least(16)
+    expect(store.size).to.equal(0)
+    // the peer learns that it is over
+    expect(await closed).to.be.an('error')
+  })
+
+  it('goes on when it does not fail 16 times in a row', async () => {
+    const { store } = await failing(put => put % 16 !== 15)
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({ store })
+    const result = await here.service.replicate(there.addresses)
+
+    expect(failureNames(result.failed)).to.deep.equal({ StoreError: 57 })
+    expect(store.size).to.equal(3)
+  })
+
+  it('fails what it does not put in time', async () => {
+    const below = await memoryStore()
+    const gate = Promise.withResolvers<void>()
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({
+      store: wrapStore(below, {
+        put: async (hash, source) => {
+          if (hash === offered[20].hash) {
+            await gate.promise
+          }
+
+          return below.put(hash, source)
+        }
+      }),
+      limits: { storeTimeout: 150 }
+    })
+    const result = await here.service.replicate(there.addresses)
+
+    expect(result.failed.map(({ hash, error }) => [hash, error.name])).to.deep.equal([[offered[20].hash, 'StoreError']])
+    expect(result.failed[0].error.message).to.include('150 ms')
+    expect(result.received.hashes).to.equal(59)
+
+    // it was put after all
+    const put = new Promise<void>(resolve => { below.addEventListener('put', () => { resolve() }) })
+    gate.resolve()
+    await put
+
+    expect(await here.service.replicate(there.addresses)).to.have.property('failed').that.is.empty()
+    expect(below.size).to.equal(60)
+    expect(await below.cursor(there.peer.toString())).to.have.property('sequence', 60)
+  })
+
+  it('ends the exchange when it hangs for good', async () => {
+    const below = await memoryStore()
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({
+      store: wrapStore(below, { put: async () => new Promise(() => {}) }),
+      limits: { storeTimeout: 100 }
+    })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejected.with.property('name', 'StoreError')
+  })
+
+  it('ends the exchange when it cannot say what it has', async () => {
+    const below = await memoryStore()
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({
+      store: wrapStore(below, { has: async () => { throw new Error('The disk is gone') } })
+    })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejectedWith('The disk is gone').with.property('name', 'StoreError')
+  })
+
+  it('ends the exchange when it cannot keep the cursor', async () => {
+    const below = await memoryStore()
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({
+      store: wrapStore(below, { setCursor: async () => { throw new Error('Read-only file system') } })
+    })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejectedWith('Read-only file system').with.property('name', 'StoreError')
+  })
+
+  it('ends the exchange when it has lost the cursor', async () => {
+    const below = await memoryStore()
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const here = await createReplica({
+      store: wrapStore(below, { cursor: async () => { throw new Error('The disk is gone') } })
+    })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejectedWith('The disk is gone')
+  })
+
+  it('ends the exchange when it cannot be listed', async () => {
+    const below = await memoryStore(offered)
+    const there = await createReplica({
+      store: wrapStore(below, {
+        // eslint-disable-next-line require-yield
+        async * since () { throw new Error('The disk is gone') }
+      })
+    })
+    const here = await createReplica({ accept: () => true })
+
+    await expect(here.service.replicate(there.addresses)).to.eventually.be.rejected()
+    // on the other side with its reason
+    await expect(there.service.replicate(here.addresses)).to.eventually.be.rejectedWith('The disk is gone')
+  })
+
+  it('does not give what it cannot read', async () => {
+    const below = await memoryStore(offered)
+    const there = await createReplica({
+      store: wrapStore(below, {
+        async * get (hash) {
+          if (hash === offered[20].hash) {
+            throw new Error('The disk is broken')
+          }
+
+          yield * below.get(hash)
+        },
+        sequence: async (hash) => {
+          if (hash === offered[21].hash) {
+            throw new Error('The disk is broken')
+          }
+
+          return below.sequence(hash)
+        }
+      })
+    })
+    const here = await createReplica()
+    const result = await here.service.replicate(there.addresses)
+
+    expect(result.confirmed).to.be.true()
+    expect(Object.fromEntries(result.failed.map(({ hash, error }) => [hash, error.name]))).to.deep.equal({
+      [offered[20].hash]: 'RemoteError',
+      [offered[21].hash]: 'NotFoundError'
+    })
+    expect(here.store.size).to.equal(58)
+    // the others stay as they are
+    expect(await here.store.cursor(there.peer.toString())).to.be.undefined()
+  })
+
+  it('may lose a block while it is being sent, and give it later', async () => {
+    const below = await memoryStore(offered)
+    let gone = true
+    const there = await createReplica({
+      store: wrapStore(below, {
+        async * get (hash) {
+          if (gone && hash === offered[20].hash) {
+            throw new Error('The disk is broken')
+          }
+
+          yield * below.get(hash)
+        }
+      })
+    })
+    const here = await createReplica({ accept: () => true })
+    const controller = new AbortController()
+    const synced = nextEvent(here, 'synced')
+    const live = here.service.replicate(there.addresses, { live: true, signal: controller.signal })
+
+    expect(await synced).to.have.property('failed').that.has.lengthOf(1)
+
+    gone = false
+
+    // what is put later does not move the cursor past it
+    const arrived = nextEvent(here, 'synced')
+    const more = block(100)
+    await there.store.put(more.hash, more.bytes)
+    await arrived
+    controller.abort()
+    await expect(live).to.eventually.be.rejected()
+
+    expect(await here.store.cursor(there.peer.toString())).to.be.undefined()
+    expect(await here.service.replicate(there.addresses)).to.have.nested.property('received.hashes', 1)
+    expect(here.store.size).to.equal(61)
+  })
+})
