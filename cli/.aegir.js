@@ -20,6 +20,10 @@ export default {
     ]
   },
   dependencyCheck: {
+    ignore: [
+      // its example is run by the tests, nothing imports it
+      'hash-exchange'
+    ],
     productionIgnorePatterns: [
       '/dist',
       '/scripts',

@@ -78,8 +78,8 @@ export class Progress {
       autopadding: true,
       emptyOnZero: true,
       fps: 5,
-      hideCursor: null,
-      linewrap: null,
+      // cut to the width of the terminal, and nothing of that is left changed however the process ends
+      linewrap: true,
       clearOnComplete: true,
       // a line written above them has moved them
       forceRedraw: true,

@@ -31,9 +31,9 @@ describe('what goes wrong', function () {
     it('an address that is none', async () => {
       await sandbox.init('a')
 
-      for (const address of ['example.org:4001', '/ip4/1.2.3/tcp/1', '', '/']) {
+      await Promise.all(['example.org:4001', '/ip4/1.2.3/tcp/1', '', '/'].map(async address => {
         expectError(await sandbox.run('sync', address, '--repo', 'a'), /is no multiaddr\. One looks like \/ip4\//, 2)
-      }
+      }))
     })
 
     it('an address of another kind', async () => {
@@ -45,10 +45,16 @@ describe('what goes wrong', function () {
     it('nobody at the address', async () => {
       await sandbox.init('a')
 
-      expectError(await sandbox.run('sync', NOBODY, '--repo', 'a'), /Nobody listens there: the connection was refused\. Is "hash-exchange serve" running/)
-      expectError(await sandbox.run('sync', `${NOBODY}/ws`, '--repo', 'a'), /No web socket could be opened there\. Is "hash-exchange serve" running/)
-      expectError(await sandbox.run('sync', NOBODY, '--live', '--repo', 'a'), /Nobody listens there/)
-      expectError(await sandbox.run('sync', '/dns4/nobody.invalid/tcp/1', '--repo', 'a'), /The name in the address can't be found/)
+      const cases: Array<[args: string[], message: RegExp]> = [
+        [[NOBODY], /Nobody listens there: the connection was refused\. Is "hash-exchange serve" running/],
+        [[`${NOBODY}/ws`], /No web socket could be opened there\. Is "hash-exchange serve" running/],
+        [[NOBODY, '--live'], /Nobody listens there/],
+        [['/dns4/nobody.invalid/tcp/1'], /The name in the address can't be found/]
+      ]
+
+      for (const [args, message] of cases) {
+        expectError(await sandbox.run('sync', ...args, '--repo', 'a'), message)
+      }
     })
 
     it('somebody else at the address', async () => {
@@ -126,9 +132,9 @@ describe('what goes wrong', function () {
 
   describe('with the repo', () => {
     it('that is not there', async () => {
-      for (const command of [['ls'], ['status'], ['check'], ['serve'], ['add', '.'], ['sync', NOBODY], ['get', 'bafkqaaa', '-o', 'x']]) {
+      await Promise.all([['ls'], ['status'], ['check'], ['serve'], ['add', '.'], ['sync', NOBODY], ['get', 'bafkqaaa', '-o', 'x']].map(async command => {
         expectError(await sandbox.run(...command, '--repo', 'nowhere'), /^error: There is no repo at .*nowhere\. Make one with "hash-exchange init"/)
-      }
+      }))
 
       expect(await readdir(sandbox.path())).to.deep.equal([])
     })
@@ -146,9 +152,9 @@ describe('what goes wrong', function () {
 
       const server = await sandbox.serve('a')
 
-      for (const command of [['ls'], ['add', '.'], ['sync', NOBODY], ['serve']]) {
+      await Promise.all([['ls'], ['add', '.'], ['sync', NOBODY], ['serve']].map(async command => {
         expectError(await sandbox.run(...command, '--repo', 'a'), new RegExp(`^error: The repo is in use by "hash-exchange serve" \\(process ${server.program.process.pid}\\)\\. Wait until that has ended`))
-      }
+      }))
 
       await sandbox.stop(server)
       await sandbox.ok('ls', '--repo', 'a')

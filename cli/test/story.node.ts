@@ -10,7 +10,8 @@ describe('init, add, serve, sync and get', function () {
   const sandbox = useSandbox()
 
   it('brings a file from one repo to another', async () => {
-    await sandbox.init('a', 'b')
+    await sandbox.ok('init', '--repo', 'a')
+    await sandbox.ok('init', '--repo', 'b')
     await writeFile(sandbox.path('letter.txt'), 'beep boop')
 
     const added = await sandbox.ok('add', 'letter.txt', '--repo', 'a')
@@ -56,7 +57,8 @@ describe('init, add, serve, sync and get', function () {
     await mkdir(sandbox.path('many', 'nothing in it'))
     await writeFile(sandbox.path('many', 'a^b\\c ü'), 'names are kept')
 
-    const cid = await sandbox.add('a', 'many')
+    const added = await sandbox.ok('add', 'many', '--repo', 'a', '--json')
+    const { cid } = added.events.slice(-1)[0]
     const server = await sandbox.serve('a')
     const synced = await sandbox.ok('sync', '--repo', 'b', '--json', server.addresses[0])
     const blocks = await sandbox.blocks('b')

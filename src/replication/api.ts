@@ -17,7 +17,7 @@ export interface ReplicationInit {
    * To which of the peers that connect and speak the protocol to open an
    * exchange by ourselves, to replicate in both directions and live. It is tried
    * again, ever later, as long as the peer is connected. Needs the identify
-   * service.
+   * service, on both sides.
    *
    * @default nobody
    */
@@ -32,8 +32,10 @@ export interface ReplicationInit {
 
   /**
    * Who may read what. Without a hash the question is if the peer may read
-   * everything, which saves one question for each hash. What is refused looks
-   * like what is not there, also in lists.
+   * everything, which saves one question for each hash: whoever may not read some
+   * hash must get `false` then, or the list names that hash all the same. What is
+   * refused looks like what is not there, also in lists. For example
+   * `(peer, hash) => hash != null && !secrets.has(hash)`.
    *
    * @default everybody everything
    */

@@ -2,7 +2,7 @@ import { expect } from 'aegir/chai'
 import fc from 'fast-check'
 import { block, blocks, grownTo, hashesOf, memoryStore } from '../fixtures/blocks.ts'
 import { stopNodes } from '../fixtures/nodes.ts'
-import { createReplica, eventsOf, nextEvent, stopReplicas } from '../fixtures/replicas.ts'
+import { createReplica, eventsOf, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { ScriptedNode } from '../fixtures/replication.ts'
 import { runs } from '../fixtures/runs.ts'
 import { laps } from '../fixtures/slicing.ts'
@@ -60,6 +60,13 @@ describe('the way to done', () => {
   })
 
   /**
+   * One of ours. Nothing happens because time passes, unless a test says so.
+   */
+  async function create (init: ReplicaInit = {}): Promise<Replica> {
+    return createReplica({ ...init, limits: { ...PATIENT, beginTimeout: NEVER, ...init.limits } })
+  }
+
+  /**
    * The cursor that is kept for the remote
    */
   async function cursor ({ store }: Replica): Promise<number | undefined> {
@@ -82,7 +89,7 @@ describe('the way to done', () => {
    * An exchange that we have opened. The remote has not said anything.
    */
   async function opened (options?: ReplicateOptions, init?: ReplicaInit): Promise<Opened> {
-    const here = await createReplica(init)
+    const here = await create(init)
 
     return { here, ...await remote.replicate(here, options) }
   }
@@ -91,14 +98,14 @@ describe('the way to done', () => {
    * One that the remote has opened. We take from it unless it is said otherwise.
    */
   async function accepted (init?: ReplicaInit): Promise<{ here: Replica, peer: ReplicatingPeer }> {
-    const here = await createReplica({ accept: () => true, ...init })
+    const here = await create({ accept: () => true, ...init })
 
     return { here, peer: await remote.open(here) }
   }
 
   describe('the beginning', () => {
     it('is our ID with that of our log, at once', async () => {
-      const { here, peer } = await opened({}, { limits: { beginTimeout: NEVER } })
+      const { here, peer } = await opened({})
       await peer.hears(`ID ${here.store.logId}`)
       expect(peer.messages[0].hashes[0]).to.equal(here.peer.toString())
 
@@ -111,7 +118,7 @@ describe('the way to done', () => {
     })
 
     it('is SINCE with the cursor that was kept for the log of the remote', async () => {
-      const here = await createReplica({ limits: { beginTimeout: NEVER } })
+      const here = await create()
       await keepCursor(here, 'log', 7)
 
       const { peer } = await remote.replicate(here)
@@ -120,7 +127,7 @@ describe('the way to done', () => {
     })
 
     it('is SINCE -1 for another log than the last time', async () => {
-      const here = await createReplica({ limits: { beginTimeout: NEVER } })
+      const here = await create()
       await keepCursor(here, 'another log', 7)
 
       const { peer } = await remote.replicate(here)
@@ -130,7 +137,7 @@ describe('the way to done', () => {
 
     it('is SINCE with what replicate() was told, whatever was kept', async () => {
       for (const since of [-1, 3]) {
-        const here = await createReplica({ limits: { beginTimeout: NEVER } })
+        const here = await create()
         await keepCursor(here, 'log', 7)
 
         const { peer } = await remote.replicate(here, { since })
@@ -140,7 +147,7 @@ describe('the way to done', () => {
     })
 
     it('is SINCE -1 at once when the first message is no ID', async () => {
-      const { peer } = await opened({}, { limits: { beginTimeout: NEVER } })
+      const { peer } = await opened({})
       peer.offer(undefined, 'a')
       await peer.hears('SINCE -1')
       expect(peer.saidOf('SINCE')).to.have.lengthOf(1)
@@ -154,7 +161,7 @@ describe('the way to done', () => {
     })
 
     it('is SINCE again when the ID comes late', async () => {
-      const here = await createReplica({ limits: { beginTimeout: 50 } })
+      const here = await create({ limits: { beginTimeout: 50 } })
       await keepCursor(here, 'log', 7)
 
       const { peer } = await remote.replicate(here)
@@ -164,11 +171,11 @@ describe('the way to done', () => {
     })
 
     it('is the empty REQUEST and no SINCE for who takes nothing', async () => {
-      const pushing = await opened({ mode: 'push' }, { limits: { beginTimeout: NEVER } })
+      const pushing = await opened({ mode: 'push' })
       await pushing.peer.hears('DONE')
       pushing.peer.identify('log')
 
-      const accepting = await accepted({ accept: undefined, limits: { beginTimeout: NEVER } })
+      const accepting = await accepted({ accept: undefined })
       await accepting.peer.hears('DONE')
       accepting.peer.identify('log')
 
@@ -210,7 +217,7 @@ describe('the way to done', () => {
 
   describe('our list', () => {
     it('starts on SINCE, after that sequence, and ends with a marker', async () => {
-      const { peer } = await opened({}, { store: await storeOf('a', 'b', 'c'), limits: { beginTimeout: NEVER } })
+      const { peer } = await opened({}, { store: await storeOf('a', 'b', 'c') })
 
       peer.identify('log')
       await peer.pause()
@@ -253,7 +260,7 @@ describe('the way to done', () => {
     })
 
     it('starts again after the one that no SINCE had asked for', async () => {
-      const { peer } = await accepted({ store: await storeOf('a', 'b') })
+      const { peer } = await accepted({ store: await storeOf('a', 'b'), limits: { beginTimeout: 50 } })
 
       peer.identify('log')
       await peer.hears('END 2')
@@ -564,7 +571,7 @@ describe('the way to done', () => {
     })
 
     it('is asked for again the next time where it has failed', async () => {
-      const here = await createReplica()
+      const here = await create()
       const first = await remote.replicate(here, { mode: 'pull' })
 
       await first.peer.meet()
@@ -772,7 +779,7 @@ describe('the way to done', () => {
 
     for (const mode of ['sync', 'pull', 'push'] as const) {
       it(`waits for all that the remote has to say, in any order (${mode})`, async () => {
-        const here = await createReplica({ store: await storeOf('a'), limits: { beginTimeout: NEVER } })
+        const here = await create({ store: await storeOf('a') })
 
         for (const order of orders(Object.keys(steps) as Array<keyof typeof steps>)) {
           const at = (step: keyof typeof steps): number => order.indexOf(step)
@@ -901,11 +908,12 @@ describe('the way to done', () => {
       expect(peer.saidOf('CLOSE')).to.be.empty()
       peer.close()
       await peer.hears('CLOSE')
+      peer.finish()
       await peer.ended
     })
 
     it('that comes too early is not the end', async () => {
-      const here = await createReplica({ store: await storeOf('a') })
+      const here = await create({ store: await storeOf('a') })
       const { peer, result } = await remote.replicate(here)
 
       await peer.meet()
@@ -936,7 +944,7 @@ describe('the way to done', () => {
     })
 
     it('that comes too early again and again has a name', async () => {
-      const here = await createReplica()
+      const here = await create()
       const result = here.service.replicate(remote.node.getMultiaddrs())
 
       for (let i = 0; i < 5; i++) {
@@ -1066,6 +1074,7 @@ describe('the way to done', () => {
       await expect(result).to.eventually.be.rejected.with.property('name', 'AbortError')
       await peer.complete(0)
       expect(await brief).to.deep.include({ confirmed: true })
+      peer.finish()
       await peer.ended
     })
   })
@@ -1289,7 +1298,7 @@ describe('the way to done', () => {
 
   describe('of two exchanges', () => {
     it('that of the lower ID is kept, the other one is drained', async () => {
-      const here = await createReplica({ store: await storeOf('a'), accept: () => true })
+      const here = await create({ store: await storeOf('a'), accept: () => true })
       const { peer: ours, result } = await remote.replicate(here)
       const theirs = await remote.open(here)
       const [kept, drained] = here.peer.toString() < remote.node.peerId.toString() ? [ours, theirs] : [theirs, ours]
@@ -1315,6 +1324,7 @@ describe('the way to done', () => {
       await drained.answer(['b'])
       await drained.hears('CLOSE')
       drained.close()
+      drained.finish()
       await drained.ended
 
       // the rest on the other
@@ -1349,6 +1359,7 @@ describe('the way to done', () => {
       await first.hears('CLOSE')
       await second.hears('SINCE -1')
       first.close()
+      first.finish()
       await first.ended
       expect(second.saidOf('CLOSE')).to.be.empty()
     })
@@ -1531,9 +1542,11 @@ describe('the way to done', () => {
       expect(await cursor(here)).to.equal(6)
     })
 
-    it('of any size brings all, whatever the size of the messages', async () => {
+    it('of any size brings all, whatever the size of the messages', async function () {
+      this.timeout(600_000)
+
       await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 5 }), fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }), fc.nat(3), async (maxWanted, sizes, late) => {
-        const here = await createReplica({ limits: { maxWanted } })
+        const here = await create({ limits: { maxWanted } })
         const { peer, result } = await remote.replicate(here, { mode: 'pull' })
         let end = NAMES.length - late
 
@@ -1583,7 +1596,7 @@ describe('the way to done', () => {
 
   describe('a remote that does not keep to the rules', () => {
     it('says nothing', async () => {
-      const { result } = await opened()
+      const { result } = await opened({}, { limits: { beginTimeout: 50, quiet: 100 } })
 
       // it is taken for an original that has nothing to say
       expect(await result).to.deep.include({ confirmed: false })
@@ -1636,14 +1649,14 @@ describe('the way to done', () => {
     })
 
     it('is not given up while it repeats what it has seen, as it waits for others', async () => {
-      const { peer, result } = await opened({}, { limits: { stallTimeout: 200 } })
+      const { peer, result } = await opened({}, { limits: { stallTimeout: 400 } })
 
       void peer.serve()
       await peer.meet()
       peer.since(-1)
       peer.listEnd(0)
 
-      for (let i = 0; i < 5; i++) {
+      for (let i = 0; i < 8; i++) {
         await new Promise(resolve => { setTimeout(resolve, 100) })
         peer.seen(0)
       }
@@ -1727,7 +1740,9 @@ describe('the way to done', () => {
       expect(peer.saidOf('AVAILABLE', 'END')).to.deep.equal(['END -1'])
     })
 
-    it('says anything at all, and replicate() is settled', async () => {
+    it('says anything at all, and replicate() is settled', async function () {
+      this.timeout(1_200_000)
+
       const say = fc.oneof(
         fc.record({ what: fc.constant('offer' as const), sequence: fc.integer({ min: -1, max: 9 }), names: fc.subarray(NAMES.slice(0, 4)) }),
         fc.record({ what: fc.constantFrom('since' as const, 'seen' as const, 'listEnd' as const), sequence: fc.integer({ min: -1, max: 9 }) }),
@@ -1744,7 +1759,7 @@ describe('the way to done', () => {
         fc.boolean(),
         fc.array(say, { maxLength: 15 }),
         async (mode, identified, script) => {
-          const here = await createReplica({ ...init, store: await storeOf('a', 'e') })
+          const here = await create({ ...init, store: await storeOf('a', 'e') })
           const { peer, result } = await remote.replicate(here, { mode })
 
           if (identified) {

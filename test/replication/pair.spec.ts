@@ -5,7 +5,7 @@ import { MemoryDatastore } from 'datastore-core'
 import fc from 'fast-check'
 import { blockStore } from '../../src/index.ts'
 import { block, blocks, grownTo, hashesOf, hashOfBlock, memoryStore, putBlocks, wrongIn } from '../fixtures/blocks.ts'
-import { createReplica, eventsOf, nextEvent, stopReplicas } from '../fixtures/replicas.ts'
+import { createReplica, eventsOf, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { delayedBy, ReplicatorNode, twoPeers } from '../fixtures/replicator-node.ts'
 import { runs } from '../fixtures/runs.ts'
 import { cutInto, laps } from '../fixtures/slicing.ts'
@@ -57,12 +57,19 @@ describe('replication of two', () => {
   afterEach(stopReplicas)
 
   /**
+   * Nothing happens because time passes
+   */
+  async function create (init: ReplicaInit): Promise<Replica> {
+    return createReplica({ ...init, limits: { ...PATIENT, beginTimeout: 60_000, quiet: 60_000, ...init.limits } })
+  }
+
+  /**
    * Two nodes, of which the second takes from the first
    */
   async function pair (here: ReplicaInit = {}, there: ReplicaInit = {}): Promise<[Replica, Replica]> {
     return [
-      await createReplica({ store: await memoryStore([...common, ...ours]), ...here }),
-      await createReplica({ store: await memoryStore([...theirs, ...common]), accept: () => true, ...there })
+      await create({ store: await memoryStore([...common, ...ours]), ...here }),
+      await create({ store: await memoryStore([...theirs, ...common]), accept: () => true, ...there })
     ]
   }
 
@@ -133,7 +140,7 @@ describe('replication of two', () => {
 
       // what is offered is what was put since: of the rest not even that is asked
       const asked: string[] = []
-      const wants = await createReplica({
+      const wants = await create({
         store: wrapStore(here.store, {
           async has (hash) {
             asked.push(hash)
@@ -206,13 +213,6 @@ describe('replication of two', () => {
           if (turns === 0) {
             expect({ received: two.received, sent: two.sent }).to.deep.equal({ received: one.sent, sent: one.received })
           }
-
-          await Promise.all([here, there].map(async ({ service }) => {
-            for (const exchange of service.exchanges) {
-              await exchange.close()
-            }
-          }))
-          await stopReplicas()
         }
       })
     }
@@ -229,28 +229,27 @@ describe('replication of two', () => {
 
             expect([one, two].map(({ confirmed, failed }) => [confirmed, failed]), what).to.deep.equal([[true, []], [true, []]])
 
-            // nobody gets what he did not ask for. Each side's mode governs what
-            // that side does in its own call: an exchange that the other one has
-            // opened offers all.
-            if (mine !== 'push') {
-              await expectHas(here.store, [...common, ...ours, ...(one.received.hashes > 0 ? theirs : [])])
-            } else {
-              await expectHas(here.store, [...common, ...ours])
+            // who does not ask gets nothing
+            await expectHas(here.store, [...common, ...ours, ...(one.received.hashes > 0 ? theirs : [])])
+            await expectHas(there.store, [...common, ...theirs, ...(two.received.hashes > 0 ? ours : [])])
+
+            if (mine === 'push') {
+              expect(one.received, what).to.deep.equal(NOTHING)
             }
 
             if (yours === 'push') {
-              await expectHas(there.store, [...common, ...theirs])
+              expect(two.received, what).to.deep.equal(NOTHING)
             }
 
+            // who asks gets what is offered. In an exchange that the other one has
+            // opened all is, so this is not the other way round
             if (mine !== 'push' && yours !== 'pull') {
-              await expectHas(here.store, [...common, ...ours, ...theirs])
+              expect(one.received, what).to.deep.equal(totals(theirs))
             }
 
             if (yours !== 'push' && mine !== 'pull') {
-              await expectHas(there.store, [...common, ...ours, ...theirs])
+              expect(two.received, what).to.deep.equal(totals(ours))
             }
-
-            await stopReplicas()
           }
         }
       }
@@ -290,10 +289,8 @@ describe('replication of two', () => {
       })
       const opened = eventsOf(there, 'exchange')
       const first = here.service.replicate(there.addresses, { mode: 'pull' })
-      await grownTo(there.store, 0)
-      await nextEvent(there, 'exchange').catch(() => {})
+      await nextEvent(there, 'exchange')
       const second = here.service.replicate(there.peer, { mode: 'pull' })
-      // while it is being opened, and when it is open
       await laps(10)
       const third = here.service.replicate(there.peer, { mode: 'sync' })
       await laps(10)
@@ -329,7 +326,7 @@ describe('replication of two', () => {
       await here.service.replicate(there.addresses)
       await there.node.stop()
 
-      const wiped = await createReplica({ privateKey, store: await memoryStore(blocks(50, 2)), accept: () => true })
+      const wiped = await create({ privateKey, store: await memoryStore(blocks(50, 2)), accept: () => true })
       // our cursor for the other log would be beyond its end
       expect((await here.store.cursor(wiped.peer.toString()))?.sequence).to.be.above(2)
       expect(await here.service.replicate(wiped.addresses)).to.deep.include({
@@ -350,7 +347,7 @@ describe('replication of two', () => {
       await here.service.replicate(there.addresses)
       await there.node.stop()
 
-      const forgetful = await createReplica({ privateKey, store: await blockStore({ blockstore, datastore: new MemoryDatastore() }), accept: () => true })
+      const forgetful = await create({ privateKey, store: await blockStore({ blockstore, datastore: new MemoryDatastore() }), accept: () => true })
       expect(forgetful.store.size).to.equal(0)
       expect(await here.service.replicate(forgetful.addresses)).to.deep.include({ sent: totals([...common, ...ours, ...theirs]), confirmed: true })
       await expectSame(here.store, forgetful.store)
@@ -365,7 +362,7 @@ describe('replication of two', () => {
       await here.service.replicate(there.addresses)
       await here.node.stop()
 
-      const forgetful = await createReplica({ privateKey, store: await blockStore({ blockstore, datastore: new MemoryDatastore() }) })
+      const forgetful = await create({ privateKey, store: await blockStore({ blockstore, datastore: new MemoryDatastore() }) })
       expect(await forgetful.service.replicate(there.addresses)).to.deep.include({ received: totals([...common, ...ours, ...theirs]), confirmed: true })
       await expectSame(forgetful.store, there.store)
     })
@@ -522,7 +519,7 @@ describe('replication of two', () => {
       expect(failed).to.be.oneOf(['StreamResetError', 'ConnectionClosedError'])
       await stopped
 
-      const again = await createReplica({ privateKey, store: there.store, accept: () => true })
+      const again = await create({ privateKey, store: there.store, accept: () => true })
       expect(await here.service.replicate(again.addresses)).to.deep.include({ confirmed: true })
       await expectSame(here.store, there.store)
     })
@@ -623,13 +620,15 @@ describe('replication of two', () => {
       return (source) => cutInto([cut])(delayedBy(turns)(source))
     }
 
-    it('both have the same in the end, and no cursor passes what is missing', async () => {
+    it('both have the same in the end, and no cursor passes what is missing', async function () {
+      this.timeout(1_800_000)
+
       const peers = await twoPeers()
 
       await fc.assert(fc.asyncProperty(fc.tuple(side, side), fc.boolean(), async (sides, lowerIsFirst) => {
         const stores = await Promise.all(sides.map(async ({ has, faults }) => faulty(await memoryStore(has.map(i => ALL[i])), faults)))
         const nodes = sides.map(({ accepts, maxWanted, wires }, i) => {
-          const init: Partial<ReplicationInit> = { accept: () => accepts, limits: { maxWanted, beginTimeout: 2000, stallTimeout: 2000, requestTimeout: 1000, closeTimeout: 1000, storeTimeout: 2000 } }
+          const init: Partial<ReplicationInit> = { accept: () => accepts, limits: { ...PATIENT, maxWanted, beginTimeout: 60_000 } }
           const node = new ReplicatorNode(peers[lowerIsFirst ? i : 1 - i], { ...init, store: stores[i].store })
 
           // every byte on its own takes too long for what is large
@@ -678,7 +677,7 @@ describe('replication of two', () => {
         expect((await Promise.all(stores.map(async ({ below }) => wrongIn(below)))).flat()).to.be.empty()
 
         for (const [i, result] of results.entries()) {
-          const { call, late, faults } = sides[i]
+          const { call, faults } = sides[i]
           const other = sides[1 - i]
 
           // what was there at the beginning and did not fail by name is here
@@ -693,8 +692,6 @@ describe('replication of two', () => {
             if (Math.min(faults.put, other.faults.lookup, other.faults.source) === Infinity) {
               expect(result.failed, 'nothing fails by itself').to.be.empty()
             }
-
-            expect(late).to.be.an('array')
           }
 
           if (result != null) {
@@ -718,7 +715,7 @@ describe('replication of two', () => {
         await expectCursorHolds(second.store, first.store, first.id)
         expect([first.replicator.table.size, second.replicator.table.size], 'wants that are left').to.deep.equal([0, 0])
         nodes.forEach(node => { node.stop() })
-      }), { numRuns: runs(100, 2000), timeout: 20_000 })
+      }), { numRuns: runs(50, 2000), timeout: 20_000 })
     })
   })
 })
