@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'aegir/chai'
 import { makeFolder } from './fixtures/files.ts'
@@ -47,14 +47,15 @@ describe('the demonstration', function () {
   })
 
   it('fails where something fails', async () => {
-    await writeFile(sandbox.path('file'), 'no folder')
+    // which can't be added
+    await mkdir(sandbox.path('folder\\'))
 
     const none = await run(sandbox.path('nowhere'))
     expect(none.code).to.equal(2)
 
-    const { code, stderr } = await run(sandbox.path('file'))
+    const { code, stderr } = await run(sandbox.path('folder\\'))
     expect(code).to.equal(1)
-    expect(stderr).to.match(/^error: /m)
-    expect(await readdir(sandbox.path())).to.deep.equal(['file'])
+    expect(stderr).to.match(/^error: The name of the folder .* ends with a backslash.*\nerror: hash-exchange add ended with 1\n$/)
+    expect(await readdir(sandbox.path())).to.deep.equal(['folder\\'])
   })
 })

@@ -1,5 +1,5 @@
 import { CustomProgressEvent } from 'progress-events'
-import { IncompleteError, RemoteClosedError } from '../errors.ts'
+import { IncompleteError, RemoteClosedError, toError } from '../errors.ts'
 import type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateResult, ReplicateTotals } from './api.ts'
 import type { ReplicationExchange } from './replication-exchange.ts'
 import type { ExchangeFailure } from '../exchange/api.ts'
@@ -134,12 +134,16 @@ export class Call {
       this.#toldAt = now
     }
 
-    onProgress(new CustomProgressEvent<any, any>(`hash-exchange:replicate:${type}`, { ...this.#progress(this.#exchange), ...detail }))
+    try {
+      onProgress(new CustomProgressEvent<any, any>(`hash-exchange:replicate:${type}`, { ...this.#progress(this.#exchange), ...detail }))
+    } catch (err) {
+      this.#outcome.reject(toError(err))
+    }
   }
 
   #progress (exchange: ReplicationExchange): ReplicateProgress {
     const { received, sent } = this.#total(false)
-    const { wanted, settled, receiving, listed } = exchange.taking
+    const { wanted, settled, listed, fetching: { receiving } } = exchange.taking
 
     return { peer: this.peer, wanted, settled, received, sent, receiving, listed }
   }

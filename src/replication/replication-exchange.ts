@@ -116,7 +116,6 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   // if the marker of the remote's list came, where we take nothing
   #marked = false
   #synced = false
-  #mayReadAll?: Promise<boolean>
   #timer?: ReturnType<typeof setInterval>
   #began = false
   // how old it is, for how long nothing came or went, and since when we have
@@ -308,8 +307,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   async mayReadAll (): Promise<boolean> {
-    this.#mayReadAll ??= this.#owner.mayRead(this.remotePeer)
-    return this.#mayReadAll
+    return this.#owner.mayRead(this.remotePeer)
   }
 
   async mayRead (hash: string): Promise<boolean> {
@@ -379,7 +377,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   onResponse (response: ExchangeResponse): boolean {
-    return this.taking.onResponse(response) || super.onResponse(response)
+    return this.taking.fetching.onResponse(response) || super.onResponse(response)
   }
 
   onFailed (failure: ExchangeFailure): void
@@ -387,7 +385,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   onFailed (failure: ExchangeFailure | string, error?: Error): void {
     if (typeof failure !== 'string') {
       this.#owner.onFailed(this, failure)
-    } else if (error != null && !this.taking.onNoResponse(failure, error)) {
+    } else if (error != null && !this.taking.fetching.onNoResponse(failure, error)) {
       super.onFailed(failure, error)
     }
   }
@@ -403,6 +401,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   onEnd (error: Error | null): void {
+    if (error == null && !this.drained) {
+      // the CLOSE may have come together with what was waited for
+      this.#confirm()
+    }
+
     this.#over = true
     clearInterval(this.#timer)
     this.listing.stop()
@@ -543,7 +546,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     }
 
     if (this.drained) {
-      if (this.session.refusal == null && this.taking.fetching === 0 && this.session.settled) {
+      if (this.session.refusal == null && this.taking.fetching.size === 0 && this.session.settled) {
         void this.close()
       }
 
@@ -551,6 +554,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     }
 
     if (this.session.refusal != null) {
+      this.#confirm()
       return
     }
 
@@ -558,7 +562,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     if (this.takes === true && taking.asked && !taking.complete) {
       // an original never says that its list has ended
-      if (this.replicates === true ? taking.listed && taking.open <= this.limits.maxWanted / 2 : taking.idle) {
+      if (this.replicates === true ? taking.listed && taking.hasRoom : taking.idle) {
         this.#due = this.replicates === true
         taking.askAgain()
       }
@@ -566,27 +570,26 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       this.#finishTaking()
     }
 
-    if (this.#bothDone) {
-      this.#onBothDone()
+    if (this.#confirm() && this.ends) {
+      this.#finish()
     }
   }
 
-  get #bothDone (): boolean {
-    return this.replicates === true && this.#done && this.#remoteDone && this.listing.ended && !this.listing.running &&
-      (this.takes === true ? this.taking.listed : this.#marked) && this.taking.idle && this.session.settled
-  }
+  /**
+   * Tells that both sides are done, if they are
+   */
+  #confirm (): boolean {
+    const { replicates, listing, taking, session } = this
+    const listed = this.takes === true ? taking.listed : this.#marked
+    const done = replicates === true && this.#done && this.#remoteDone && listing.ended && !listing.running && listed && taking.idle && session.settled
 
-  #onBothDone (): void {
-    this.confirmed = true
-
-    if (!this.#synced) {
+    if (done && !this.#synced) {
+      this.confirmed = true
       this.#synced = true
       this.#owner.onSynced(this)
     }
 
-    if (this.ends) {
-      this.#finish()
-    }
+    return done
   }
 
   #finish (): void {
@@ -647,8 +650,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
   #tickReplicating (): void {
     const { stallTimeout } = this.limits
-
     const { open } = this.taking
+
+    if (!this.taking.complete) {
+      // others may have made room in the table
+      this.#evaluate()
+    }
 
     if (open > 0 && !this.drained && this.#quietFor >= stallTimeout / 4 && this.session.refusal == null) {
       // we wait for another peer, and this one for us

@@ -1,56 +1,27 @@
 import { HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
-import { parseBlockHash } from '../store/block-hash.ts'
 import { Cursor } from './cursor.ts'
-import type { Intake } from './intake.ts'
+import { Fetching } from './fetching.ts'
+import type { FetchingOwner } from './fetching.ts'
 import type { ReplicationLimits } from './limits.ts'
-import type { PeerRecords } from './peers.ts'
 import type { Verifier } from './verify.ts'
-import type { Offer, Offerer, Want, WantTable } from './want-table.ts'
-import type { ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
+import type { Offer, Offerer, Want } from './want-table.ts'
+import type { ExchangeFailure } from '../exchange/api.ts'
 import type { Store } from '../store/store.ts'
-import type { CID } from 'multiformats'
-
-/**
- * How many hashes are fetched from a peer at a time: as few at first, twice as
- * many when so many have come, so that what a slow peer has is left to faster
- * ones, and at most half of what an exchange requests at a time
- */
-const MIN_WINDOW = 128
-const MAX_WINDOW = 4096
-
-/**
- * How many puts in a row may fail before the store is taken to be out of order,
- * and replication is given up: a disk that is full fails for every block
- */
-const MAX_STORE_FAILURES = 16
 
 /**
  * The cursor of a remote that keeps no log
  */
 const NO_LOG = ''
 
-export interface TakingOwner {
-  readonly peer: string
+export interface TakingOwner extends FetchingOwner {
   readonly store: Store
-  readonly table: WantTable
-  readonly intake: Intake
   readonly verifier: Verifier
-  readonly records: PeerRecords
   readonly limits: ReplicationLimits
-  /**
-   * If hashes may be requested now
-   */
-  readonly mayRequest: boolean
   /**
    * Asked for each hash that is not here
    */
   wants?(hash: string): boolean | Promise<boolean>
-  request(hash: string): void
-  /**
-   * Content that was requested and has not begun to come is not waited for
-   */
-  giveUp(hash: string, err: Error): void
   /**
    * Tells the remote from where on we want its list
    */
@@ -66,17 +37,11 @@ export interface TakingOwner {
   onRoom(): void
   onOffered(): void
   onListed(): void
-  onBytes(bytes: number): void
-  onReceived(hash: string, bytes: number): void
   /**
    * The remote has what is stored under this sequence here
    */
   onKnown(sequence: number): void
   onFailed(failure: ExchangeFailure): void
-  /**
-   * This exchange must not go on
-   */
-  onFatal(err: Error): void
 }
 
 interface Announcement {
@@ -109,14 +74,11 @@ export class Taking implements Offerer {
   public wanted = 0
   public settled = 0
   /**
-   * Bytes of content that has not come to its end
-   */
-  public receiving = 0
-  /**
    * How many announced hashes are no names of blocks that we could check
    */
   public ignored = 0
   public readonly failed: ExchangeFailure[] = []
+  public readonly fetching: Fetching
 
   readonly #owner: TakingOwner
   readonly #announcements = new Fifo<Announcement>()
@@ -124,17 +86,8 @@ export class Taking implements Offerer {
   #takes = false
   #checking = false
   readonly #offered = new Set<Want>()
-  // what may be fetched from this peer, unless another one is faster
-  readonly #fetchable = new Fifo<Want>()
-  readonly #fetching = new Map<string, Want>()
-  // those of them whose content has begun to come
-  readonly #coming = new Map<string, ExchangeResponse>()
-  readonly #wrong = new Set<string>()
   // what could not be had since the list was asked for
   readonly #lost = new Set<string>()
-  #window = MIN_WINDOW
-  #came = 0
-  #storeFailures = 0
   #over = false
 
   #logId = NO_LOG
@@ -155,6 +108,7 @@ export class Taking implements Offerer {
 
   constructor (owner: TakingOwner) {
     this.#owner = owner
+    this.fetching = new Fetching(owner, this)
   }
 
   /**
@@ -179,6 +133,16 @@ export class Taking implements Offerer {
   }
 
   /**
+   * If half of what may be remembered has been settled, so that it is worth while
+   * to ask for more
+   */
+  get hasRoom (): boolean {
+    const { limits, table } = this.#owner
+
+    return this.#offered.size <= limits.maxWanted / 2 && (table.size <= limits.maxWantedOfAll / 2 || table.size === this.#offered.size)
+  }
+
+  /**
    * How many offered hashes are neither stored nor given up
    */
   get open (): number {
@@ -190,10 +154,6 @@ export class Taking implements Offerer {
    */
   get lacking (): boolean {
     return this.#lost.size > 0
-  }
-
-  get fetching (): number {
-    return this.#fetching.size
   }
 
   get position (): number {
@@ -239,6 +199,11 @@ export class Taking implements Offerer {
       return
     }
 
+    if (since != null && since > position) {
+      // what is between them is not asked for, so the cursor must stay
+      this.#logId = NO_LOG
+    }
+
     const from = Math.min(since ?? position, this.#droppedAfter ?? Infinity)
 
     this.#certainUpTo = this.listed ? this.#listEnd : Math.min(this.#droppedAfter ?? Infinity, this.#cursor.failedAt)
@@ -279,60 +244,18 @@ export class Taking implements Offerer {
   }
 
   /**
-   * Content comes. Returns false if it was not asked for here.
-   */
-  onResponse (response: ExchangeResponse): boolean {
-    const want = this.#fetching.get(response.hash)
-
-    if (want == null) {
-      return false
-    }
-
-    this.#coming.set(want.hash, response)
-    void this.#receive(want, response)
-    return true
-  }
-
-  /**
-   * Content that was asked for does not come. Returns false if it was not asked
-   * for here.
-   */
-  onNoResponse (hash: string, err: Error): boolean {
-    const want = this.#fetching.get(hash)
-
-    if (want == null) {
-      return false
-    }
-
-    this.#fetching.delete(hash)
-
-    if (this.#owner.mayRequest) {
-      this.#owner.table.failed(want, this, err)
-      this.#onTimeout(err)
-    } else {
-      // the exchange is about to end, which is nobody's fault
-      this.#owner.table.release(want, this)
-    }
-
-    this.#fetch()
-    return true
-  }
-
-  /**
    * The exchange has ended
    */
   end (err: Error): void {
     this.#over = true
     this.#announcements.clear()
-    this.#fetchable.clear()
 
     for (const want of this.#offered) {
       this.#owner.table.leave(want, this, err)
     }
 
     this.#offered.clear()
-    this.#fetching.clear()
-    this.#coming.clear()
+    this.fetching.end()
   }
 
   // Offerer
@@ -340,12 +263,12 @@ export class Taking implements Offerer {
   onOffered (want: Want): void {
     this.wanted++
     this.#offered.add(want)
-    this.#fetchable.push(want)
+    this.fetching.add(want)
   }
 
   onFetchable (want: Want): void {
-    this.#fetchable.push(want)
-    this.#fetch()
+    this.fetching.add(want)
+    this.fetching.proceed()
   }
 
   onSettled (want: Want, { batch }: Offer, error?: Error): void {
@@ -370,30 +293,6 @@ export class Taking implements Offerer {
 
     this.#save()
     this.#owner.onChange()
-  }
-
-  /**
-   * Requests what may be requested now, half a window at a time: a request for
-   * each hash that comes would cost as much as many small blocks
-   */
-  #fetch (): void {
-    if (this.#fetching.size > this.#window / 2) {
-      return
-    }
-
-    while (this.#fetching.size < this.#window && this.#owner.mayRequest) {
-      const want = this.#fetchable.shift()
-
-      if (want == null) {
-        return
-      }
-
-      if (!want.settled && want.fetcher == null && want.offerOf(this)?.failed === false) {
-        want.fetcher = this
-        this.#fetching.set(want.hash, want)
-        this.#owner.request(want.hash)
-      }
-    }
   }
 
   #proceed (): void {
@@ -464,7 +363,7 @@ export class Taking implements Offerer {
     const batch = this.complete ? this.#note(certain ? sequence : Math.max(0, this.#lookedAt), lacking.length) : undefined
 
     for (const hash of lacking) {
-      if (this.#wrong.has(hash)) {
+      if (this.fetching.isWrong(hash)) {
         this.#fail(hash, new HashMismatchError(`The peer sent wrong content for ${hash} before`))
 
         if (batch != null) {
@@ -476,7 +375,7 @@ export class Taking implements Offerer {
       }
     }
 
-    this.#fetch()
+    this.fetching.proceed()
     this.#owner.onOffered()
   }
 
@@ -493,14 +392,14 @@ export class Taking implements Offerer {
     const watch = this.#owner.table.watch()
 
     try {
-      const had = await Promise.all(candidates.map(async hash => store.has(hash)))
+      const had = await Promise.all(candidates.map(async hash => store.has(hash))).catch(err => {
+        throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
+      })
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
       const wanted = await Promise.all(lacking.map(async hash => this.#owner.wants?.(hash) ?? true))
 
       return lacking.filter((hash, i) => wanted[i] && !watch.stored.has(hash))
-    } catch (err: any) {
-      throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
     } finally {
       watch.end()
     }
@@ -511,100 +410,6 @@ export class Taking implements Offerer {
 
     // an original says nothing of a sequence
     return sequence < 0 ? undefined : this.#cursor.note(sequence, left)
-  }
-
-  async #receive (want: Want, response: ExchangeResponse): Promise<void> {
-    const { intake, records, peer, table } = this.#owner
-    const cid = parseBlockHash(want.hash)
-    let came = 0
-
-    try {
-      const { sequence, bytes } = await intake.take(cid as CID, want.hash, response.stream[Symbol.asyncIterator](), bytes => {
-        came += bytes
-        this.receiving += bytes
-        records.add(peer, bytes)
-        this.#owner.onBytes(bytes)
-      })
-
-      this.receiving -= came
-      this.#fetching.delete(want.hash)
-      this.#coming.delete(want.hash)
-      this.#storeFailures = 0
-      this.#owner.onReceived(want.hash, bytes)
-      table.stored(want, sequence)
-      this.#grow()
-    } catch (thrown) {
-      const err = toError(thrown)
-
-      this.receiving -= came
-      this.#fetching.delete(want.hash)
-      this.#coming.delete(want.hash)
-      // where the error is ours the rest would hold up all others
-      response.abort(err)
-      this.#onNotReceived(want, err)
-    }
-
-    this.#fetch()
-  }
-
-  #onNotReceived (want: Want, err: Error): void {
-    const { records, peer, table } = this.#owner
-
-    if (err.name === 'HashMismatchError') {
-      this.#wrong.add(want.hash)
-    }
-
-    table.failed(want, this, err)
-    this.#onTimeout(err)
-
-    if (err.name === 'HashMismatchError') {
-      try {
-        records.onWrongContent(peer)
-      } catch (err: any) {
-        this.#owner.onFatal(err)
-      }
-    }
-
-    if (err.name === 'StoreError' && ++this.#storeFailures >= MAX_STORE_FAILURES) {
-      this.#owner.onFatal(err)
-    }
-  }
-
-  /**
-   * A peer from which nothing comes, or too little, need not be waited for where
-   * others have the same
-   */
-  #onTimeout (err: Error): void {
-    if (err.name !== 'TimeoutError' || this.#window === 0) {
-      return
-    }
-
-    const others = [...this.#fetching.values()].filter(want => want.offers.some(({ from, failed }) => from !== this && !failed))
-
-    // nothing is asked of it meanwhile
-    this.#window = 0
-
-    for (const { hash } of others) {
-      const response = this.#coming.get(hash)
-
-      if (response != null) {
-        response.abort(err)
-      } else {
-        this.#owner.giveUp(hash, err)
-      }
-    }
-
-    this.#window = MIN_WINDOW
-    this.#came = 0
-  }
-
-  #grow (): void {
-    this.#came++
-
-    if (this.#came >= this.#window && this.#window < MAX_WINDOW) {
-      this.#window *= 2
-      this.#came = 0
-    }
   }
 
   #fail (hash: string, error: Error): void {

@@ -652,15 +652,21 @@ describe('the way to done', () => {
     })
 
     it('is counted from a list that began without our SINCE, and from the one that our SINCE begins', async () => {
-      const gate = Promise.withResolvers<boolean>()
-      const { here, peer } = await accepted({ accept: async () => gate.promise })
+      const gate = Promise.withResolvers<void>()
+      const { here, peer } = await accepted({
+        store: wrapStore(await storeOf(), {
+          async cursor (peer) {
+            await gate.promise
+            return this.cursor(peer)
+          }
+        })
+      })
 
       // the remote did not wait for us
       peer.identify('log')
       peer.offer(1, 'a')
-      await peer.pause()
-      gate.resolve(true)
       await peer.hears('REQUEST a')
+      gate.resolve()
       await peer.hears('SINCE -1')
       // more of its list that was on its way
       peer.offer(2, 'b')

@@ -1,0 +1,261 @@
+import { toError } from '../errors.ts'
+import { Fifo } from '../exchange/fifo.ts'
+import { checkBlockHash } from '../store/block-hash.ts'
+import type { Intake } from './intake.ts'
+import type { PeerRecords } from './peers.ts'
+import type { Offerer, Want, WantTable } from './want-table.ts'
+import type { ExchangeResponse } from '../exchange/api.ts'
+
+/**
+ * How many hashes are fetched from a peer at a time: as few at first, twice as
+ * many when so many have come, so that what a slow peer has is left to faster
+ * ones, and at most half of what an exchange requests at a time
+ */
+const MIN_WINDOW = 128
+const MAX_WINDOW = 4096
+
+/**
+ * How many puts in a row may fail before the store is taken to be out of order,
+ * and replication is given up: a disk that is full fails for every block
+ */
+const MAX_STORE_FAILURES = 16
+
+export interface FetchingOwner {
+  readonly peer: string
+  readonly table: WantTable
+  readonly intake: Intake
+  readonly records: PeerRecords
+  /**
+   * If hashes may be requested now
+   */
+  readonly mayRequest: boolean
+  request(hash: string): void
+  /**
+   * Content that was requested and has not begun to come is not waited for
+   */
+  giveUp(hash: string, err: Error): void
+  onBytes(bytes: number): void
+  onReceived(hash: string, bytes: number): void
+  /**
+   * This exchange must not go on
+   */
+  onFatal(err: Error): void
+}
+
+/**
+ * What is fetched from one peer, of what it offers: from the request to the store
+ */
+export class Fetching {
+  /**
+   * Bytes of content that has not come to its end
+   */
+  public receiving = 0
+
+  readonly #owner: FetchingOwner
+  readonly #offerer: Offerer
+  // what may be fetched from this peer, unless another one is faster
+  readonly #fetchable = new Fifo<Want>()
+  readonly #fetching = new Map<string, Want>()
+  // those of them whose content has begun to come
+  readonly #coming = new Map<string, ExchangeResponse>()
+  readonly #wrong = new Set<string>()
+  #window = MIN_WINDOW
+  #came = 0
+  #storeFailures = 0
+
+  /**
+   * @param owner - who asks the peer
+   * @param offerer - the peer, as the table of wants knows it
+   */
+  constructor (owner: FetchingOwner, offerer: Offerer) {
+    this.#owner = owner
+    this.#offerer = offerer
+  }
+
+  /**
+   * How many hashes have been requested and are neither stored nor given up
+   */
+  get size (): number {
+    return this.#fetching.size
+  }
+
+  /**
+   * If the peer sent wrong content for a hash
+   */
+  isWrong (hash: string): boolean {
+    return this.#wrong.has(hash)
+  }
+
+  /**
+   * Something may be fetched from the peer
+   */
+  add (want: Want): void {
+    this.#fetchable.push(want)
+  }
+
+  /**
+   * Requests what may be requested now, half a window at a time: a request for
+   * each hash that comes would cost as much as many small blocks
+   */
+  proceed (): void {
+    if (this.#fetching.size > this.#window / 2) {
+      return
+    }
+
+    while (this.#fetching.size < this.#window && this.#owner.mayRequest) {
+      const want = this.#fetchable.shift()
+
+      if (want == null) {
+        return
+      }
+
+      if (!want.settled && want.fetcher == null && want.offerOf(this.#offerer)?.failed === false) {
+        want.fetcher = this.#offerer
+        this.#fetching.set(want.hash, want)
+        this.#owner.request(want.hash)
+      }
+    }
+  }
+
+  /**
+   * Content comes. Returns false if it was not asked for here.
+   */
+  onResponse (response: ExchangeResponse): boolean {
+    const want = this.#fetching.get(response.hash)
+
+    if (want == null) {
+      return false
+    }
+
+    this.#coming.set(want.hash, response)
+    void this.#receive(want, response)
+    return true
+  }
+
+  /**
+   * Content that was asked for does not come. Returns false if it was not asked
+   * for here.
+   */
+  onNoResponse (hash: string, err: Error): boolean {
+    const want = this.#fetching.get(hash)
+
+    if (want == null) {
+      return false
+    }
+
+    this.#fetching.delete(hash)
+
+    if (this.#owner.mayRequest) {
+      this.#owner.table.failed(want, this.#offerer, err)
+      this.#onTimeout(err)
+    } else {
+      // the exchange is about to end, which is nobody's fault
+      this.#owner.table.release(want, this.#offerer)
+    }
+
+    this.proceed()
+    return true
+  }
+
+  /**
+   * The exchange has ended
+   */
+  end (): void {
+    this.#fetchable.clear()
+    this.#fetching.clear()
+    this.#coming.clear()
+  }
+
+  async #receive (want: Want, response: ExchangeResponse): Promise<void> {
+    const { intake, records, peer, table } = this.#owner
+    let came = 0
+
+    try {
+      const { sequence, bytes } = await intake.take(checkBlockHash(want.hash), want.hash, response.stream[Symbol.asyncIterator](), bytes => {
+        came += bytes
+        this.receiving += bytes
+        records.add(peer, bytes)
+        this.#owner.onBytes(bytes)
+      })
+
+      this.receiving -= came
+      this.#fetching.delete(want.hash)
+      this.#coming.delete(want.hash)
+      this.#storeFailures = 0
+      this.#owner.onReceived(want.hash, bytes)
+      table.stored(want, sequence)
+      this.#grow()
+    } catch (thrown) {
+      const err = toError(thrown)
+
+      this.receiving -= came
+      this.#fetching.delete(want.hash)
+      this.#coming.delete(want.hash)
+      // where the error is ours the rest would hold up all others
+      response.abort(err)
+      this.#onNotReceived(want, err)
+    }
+
+    this.proceed()
+  }
+
+  #onNotReceived (want: Want, err: Error): void {
+    const { records, peer, table } = this.#owner
+
+    if (err.name === 'HashMismatchError') {
+      this.#wrong.add(want.hash)
+    }
+
+    table.failed(want, this.#offerer, err)
+    this.#onTimeout(err)
+
+    if (err.name === 'HashMismatchError') {
+      try {
+        records.onWrongContent(peer)
+      } catch (err: any) {
+        this.#owner.onFatal(err)
+      }
+    }
+
+    if (err.name === 'StoreError' && ++this.#storeFailures >= MAX_STORE_FAILURES) {
+      this.#owner.onFatal(err)
+    }
+  }
+
+  /**
+   * A peer from which nothing comes, or too little, need not be waited for where
+   * others have the same
+   */
+  #onTimeout (err: Error): void {
+    if (err.name !== 'TimeoutError' || this.#window === 0) {
+      return
+    }
+
+    const others = [...this.#fetching.values()].filter(want => want.offers.some(({ from, failed }) => from !== this.#offerer && !failed))
+
+    // nothing is asked of it meanwhile
+    this.#window = 0
+
+    for (const { hash } of others) {
+      const response = this.#coming.get(hash)
+
+      if (response != null) {
+        response.abort(err)
+      } else {
+        this.#owner.giveUp(hash, err)
+      }
+    }
+
+    this.#window = MIN_WINDOW
+    this.#came = 0
+  }
+
+  #grow (): void {
+    this.#came++
+
+    if (this.#came >= this.#window && this.#window < MAX_WINDOW) {
+      this.#window *= 2
+      this.#came = 0
+    }
+  }
+}
