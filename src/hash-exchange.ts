@@ -187,6 +187,10 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     this.#metrics.onFailed(error)
   }
 
+  onUseless (hashes: number): void {
+    this.#metrics.onUseless(hashes)
+  }
+
   async #connect (peer: DialTarget, options: OpenOptions): Promise<Connection> {
     const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
 

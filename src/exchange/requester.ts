@@ -66,6 +66,9 @@ export class Requester implements ArrivalsOwner {
   // by the sequence under which their bodies will come, the oldest first
   readonly #promised = new Map<number, Want>()
   #order = 0
+  // if a REQUEST without hashes is to be sent, and if one is unanswered
+  #nothing = false
+  #nothingSent = false
   // hashes that were sent and whose body has not ended
   #outstanding = 0
 
@@ -96,7 +99,7 @@ export class Requester implements ArrivalsOwner {
    * If nothing that anybody here wants is still to come
    */
   get settled (): boolean {
-    return this.#arrivals.coming.size === 0 && !this.#wants.anyWanted
+    return this.#arrivals.coming.size === 0 && !this.#wants.anyWanted && !this.#nothing
   }
 
   request (hash: string): void {
@@ -157,6 +160,14 @@ export class Requester implements ArrivalsOwner {
    * Writes REQUESTs for what waits, as far as the remote may have them
    */
   fill (): void {
+    if (this.#nothing && !this.#nothingSent) {
+      this.#nothing = false
+      this.#nothingSent = true
+      this.#requests.push([])
+      this.sent++
+      this.#writer.rpc({ type: RPCType.REQUEST, hashes: [] })
+    }
+
     const room = this.#limits.maxOutstanding - this.#outstanding
     const waiting = this.#wants.waiting.size
 
@@ -181,12 +192,10 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
-   * Sends a REQUEST without hashes
+   * Sends a REQUEST without hashes, when the last one of these has been answered
    */
   requestNothing (): void {
-    this.#requests.push([])
-    this.sent++
-    this.#writer.rpc({ type: RPCType.REQUEST, hashes: [] })
+    this.#nothing = true
     this.#owner.wake()
   }
 
@@ -214,6 +223,10 @@ export class Requester implements ArrivalsOwner {
 
     this.answered++
     this.#overdue.reset()
+
+    if (wants.length === 0) {
+      this.#nothingSent = false
+    }
 
     for (const { hash, sequence } of mapping) {
       this.#promise(wants, hash, sequence)
@@ -262,6 +275,7 @@ export class Requester implements ArrivalsOwner {
    */
   onRemoteClose (): void {
     this.#requests.clear()
+    this.#nothing = false
 
     for (const want of [...this.#wants]) {
       if (want.state === SENT) {
@@ -278,6 +292,8 @@ export class Requester implements ArrivalsOwner {
    * The exchange has ended
    */
   end (err: Error): void {
+    this.#nothing = false
+
     for (const want of [...this.#wants]) {
       this.#wants.drop(want, err)
     }

@@ -107,6 +107,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   // if what nobody wants any more has not begun for too long
   #impatient = false
   readonly #clock: Clock
+  #seen?: number
 
   constructor (createReadStream: CreateReadStream, owner: SessionOwner, init: SessionInit) {
     const limits = this.#limits = init.limits
@@ -179,6 +180,14 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       this.#writer.rpc(message)
       this.wake()
     }
+  }
+
+  /**
+   * Sends a SEEN, or only a later one if that comes before it could be sent
+   */
+  seen (sequence: number): void {
+    this.#seen = sequence
+    this.wake()
   }
 
   /**
@@ -424,6 +433,11 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * first, then bodies, then one announcement
    */
   #fill (): void {
+    if (this.#seen != null && !this.#closing.sent) {
+      this.#writer.rpc({ type: RPCType.SEEN, sequence: this.#seen + 1 })
+      this.#seen = undefined
+    }
+
     this.requester.fill()
     this.#provider.fill()
     this.announcer.fill()

@@ -1,5 +1,6 @@
 import { CustomProgressEvent } from 'progress-events'
 import { IncompleteError, RemoteClosedError, toError } from '../errors.ts'
+import { defaultReplicationLimits } from './limits.ts'
 import type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateResult, ReplicateTotals } from './api.ts'
 import type { ReplicationExchange } from './replication-exchange.ts'
 import type { ExchangeFailure } from '../exchange/api.ts'
@@ -9,6 +10,12 @@ import type { PeerId } from '@libp2p/interface'
  * How often progress in bytes is told, in ms
  */
 const PROGRESS_MS = 100
+
+/**
+ * How many failures are kept for the result of a call, which may ride on many
+ * exchanges: as many as may fail on one of them. Events tell of all.
+ */
+const MAX_FAILED = defaultReplicationLimits.maxFailed
 
 /**
  * The exchange has ended, but not what this call is for
@@ -78,8 +85,20 @@ export class Call {
   }
 
   onFailed (failure: ExchangeFailure): void {
-    this.#result.failed.push(failure)
+    if (this.#result.failed.length < MAX_FAILED) {
+      this.#result.failed.push(failure)
+    }
+
     this.tell('failed', failure)
+  }
+
+  /**
+   * Nothing comes or goes on a live exchange with a remote that can't say more
+   */
+  onQuiet (): void {
+    if (!this.live) {
+      this.#outcome.resolve(this.#total(false))
+    }
   }
 
   onSynced (exchange: ReplicationExchange): void {
@@ -142,10 +161,10 @@ export class Call {
   }
 
   #progress (exchange: ReplicationExchange): ReplicateProgress {
-    const { received, sent } = this.#total(false)
+    const { received, sent } = this.#result
     const { wanted, settled, listed, fetching: { receiving } } = exchange.taking
 
-    return { peer: this.peer, wanted, settled, received, sent, receiving, listed }
+    return { peer: this.peer, wanted, settled, received: { ...received }, sent: { ...sent }, receiving, listed }
   }
 
   #total (confirmed: boolean): ReplicateResult {

@@ -1,7 +1,9 @@
+import { TimeoutError } from '@libp2p/interface'
 import { toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
 import { checkBlockHash } from '../store/block-hash.ts'
 import type { Intake } from './intake.ts'
+import type { ReplicationLimits } from './limits.ts'
 import type { PeerRecords } from './peers.ts'
 import type { Offerer, Want, WantTable } from './want-table.ts'
 import type { ExchangeResponse } from '../exchange/api.ts'
@@ -20,11 +22,18 @@ const MAX_WINDOW = 4096
  */
 const MAX_STORE_FAILURES = 16
 
+/**
+ * How many bytes must come in a second of content that others offer as well, and
+ * of which nothing has come to its end for long
+ */
+const MIN_RATE = 64 * 1024
+
 export interface FetchingOwner {
   readonly peer: string
   readonly table: WantTable
   readonly intake: Intake
   readonly records: PeerRecords
+  readonly limits: ReplicationLimits
   /**
    * If hashes may be requested now
    */
@@ -62,6 +71,9 @@ export class Fetching {
   #window = MIN_WINDOW
   #came = 0
   #storeFailures = 0
+  // for how long nothing has come to its end, in ms, and what came meanwhile
+  #unfinishedFor = 0
+  #unfinishedBytes = 0
 
   /**
    * @param owner - who asks the peer
@@ -158,6 +170,23 @@ export class Fetching {
   }
 
   /**
+   * Some time has passed, in ms
+   */
+  tick (ms: number): void {
+    const { stallTimeout } = this.#owner.limits
+
+    this.#unfinishedFor = this.#fetching.size === 0 ? 0 : this.#unfinishedFor + ms
+
+    if (this.#unfinishedFor >= stallTimeout) {
+      const slow = this.#unfinishedBytes < MIN_RATE * stallTimeout / 1000
+
+      this.#startUnfinished()
+      // what comes fast is waited for, however large it is
+      this.#onTimeout(new TimeoutError(`Nothing came to its end for ${stallTimeout} ms`), slow)
+    }
+  }
+
+  /**
    * The exchange has ended
    */
   end (): void {
@@ -174,6 +203,7 @@ export class Fetching {
       const { sequence, bytes } = await intake.take(checkBlockHash(want.hash), want.hash, response.stream[Symbol.asyncIterator](), bytes => {
         came += bytes
         this.receiving += bytes
+        this.#unfinishedBytes += bytes
         records.add(peer, bytes)
         this.#owner.onBytes(bytes)
       })
@@ -182,6 +212,7 @@ export class Fetching {
       this.#fetching.delete(want.hash)
       this.#coming.delete(want.hash)
       this.#storeFailures = 0
+      this.#startUnfinished()
       this.#owner.onReceived(want.hash, bytes)
       table.stored(want, sequence)
       this.#grow()
@@ -226,7 +257,7 @@ export class Fetching {
    * A peer from which nothing comes, or too little, need not be waited for where
    * others have the same
    */
-  #onTimeout (err: Error): void {
+  #onTimeout (err: Error, alsoComing = true): void {
     if (err.name !== 'TimeoutError' || this.#window === 0) {
       return
     }
@@ -239,15 +270,20 @@ export class Fetching {
     for (const { hash } of others) {
       const response = this.#coming.get(hash)
 
-      if (response != null) {
+      if (response != null && alsoComing) {
         response.abort(err)
-      } else {
+      } else if (response == null) {
         this.#owner.giveUp(hash, err)
       }
     }
 
     this.#window = MIN_WINDOW
     this.#came = 0
+  }
+
+  #startUnfinished (): void {
+    this.#unfinishedFor = 0
+    this.#unfinishedBytes = 0
   }
 
   #grow (): void {

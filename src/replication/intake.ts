@@ -19,6 +19,18 @@ const MAX_JOINED_BYTES = 1024 * 1024
 const MAX_JOINING_BYTES = 16 * 1024 * 1024
 
 /**
+ * How many blocks that must be held as a whole to be checked may come at a time:
+ * those of four peers of ours, each of which sends 16 at a time
+ */
+const MAX_WHOLE_BLOCKS = 64
+
+interface StoreWatch {
+  late: Promise<never>
+  start(): void
+  stop(): void
+}
+
+/**
  * Checks what comes and puts it into the store
  */
 export class Intake {
@@ -27,8 +39,11 @@ export class Intake {
   readonly #limits: ReplicationLimits
   // held of bodies that have not come to their end
   #joining = 0
-  // held of bodies that are being put
+  // held of bodies that have, and wait to be put, and of those that are being put
+  #complete = 0
   #unstored = 0
+  // blocks that must be held as a whole
+  #whole = 0
   readonly #room = new Set<Waker>()
 
   constructor (store: Store, verifier: Verifier, limits: ReplicationLimits) {
@@ -44,12 +59,37 @@ export class Intake {
    */
   async take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void): Promise<{ sequence: number, bytes: number }> {
     const streams = this.#verifier.streams(cid)
-    const max = streams ? MAX_JOINED_BYTES : this.#limits.maxHeldBlockBytes
+
+    if (streams) {
+      return this.#take(cid, hash, source, onBytes, MAX_JOINED_BYTES)
+    }
+
+    while (this.#whole >= MAX_WHOLE_BLOCKS) {
+      await this.#nextRoom()
+    }
+
+    this.#whole++
+
+    try {
+      return await this.#take(cid, hash, source, onBytes, this.#limits.maxHeldBlockBytes, true)
+    } finally {
+      this.#whole--
+      this.#makeRoom()
+    }
+  }
+
+  async #take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void, max: number, whole = false): Promise<{ sequence: number, bytes: number }> {
     const parts: Uint8Array[] = []
     let bytes = 0
     let held = 0
 
     const next = async (): Promise<Uint8Array | undefined> => {
+      // puts end by themselves, so the readers of all bodies can wait for them,
+      // and behind them their remotes
+      while (this.#complete + this.#unstored >= this.#limits.maxUnstoredBytes) {
+        await this.#nextRoom()
+      }
+
       const { done, value } = await source.next()
 
       if (done === true) {
@@ -58,6 +98,11 @@ export class Intake {
 
       bytes += value.length
       onBytes(value.length)
+
+      if (bytes > this.#limits.maxBlockBytes) {
+        throw new LimitError(`A block may have ${this.#limits.maxBlockBytes} bytes`)
+      }
+
       return value
     }
 
@@ -72,7 +117,7 @@ export class Intake {
         held += part.length
         this.#joining += part.length
 
-        if (streams && (bytes > max || this.#joining > MAX_JOINING_BYTES)) {
+        if (!whole && (bytes > max || this.#joining > MAX_JOINING_BYTES)) {
           return { sequence: await this.#putParts(cid, hash, parts, next, release), bytes }
         }
 
@@ -91,24 +136,33 @@ export class Intake {
    * The content must not be a view of a larger buffer, which would be kept with it
    */
   async #putWhole (cid: CID, hash: string, content: Uint8Array): Promise<number> {
-    const checked = this.#verifier.check(cid, content)
+    this.#complete += content.length
 
-    if (checked != null) {
-      await checked
-    }
+    try {
+      const checked = this.#verifier.check(cid, content)
 
-    // the readers of all bodies wait here, and behind them their remotes
-    while (this.#unstored > 0 && this.#unstored + content.length > this.#limits.maxUnstoredBytes) {
-      await this.#nextRoom()
+      if (checked != null) {
+        await checked
+      }
+
+      while (this.#unstored > 0 && this.#unstored + content.length > this.#limits.maxUnstoredBytes) {
+        await this.#nextRoom()
+      }
+    } finally {
+      this.#complete -= content.length
+      this.#makeRoom()
     }
 
     this.#unstored += content.length
 
     try {
-      return await this.#put(hash, content, this.#limits.storeTimeout)
+      const watch = this.#watch()
+      watch.start()
+
+      return await this.#put(hash, content, watch)
     } finally {
       this.#unstored -= content.length
-      this.#room.forEach(waker => { waker.wake() })
+      this.#makeRoom()
     }
   }
 
@@ -117,6 +171,7 @@ export class Intake {
    * the error comes that stands in the place of the end.
    */
   async #putParts (cid: CID, hash: string, parts: Uint8Array[], next: () => Promise<Uint8Array | undefined>, release: () => void): Promise<number> {
+    const watch = this.#watch()
     let failure: Error | undefined
 
     const all = this.#verifier.pass(cid, (async function * () {
@@ -130,34 +185,65 @@ export class Intake {
 
     const watched = (async function * () {
       try {
-        yield * all
+        // the store must not take for ever, the remote has other time-outs
+        watch.stop()
+
+        for await (const part of all) {
+          watch.start()
+          yield part
+          watch.stop()
+        }
+
+        watch.start()
       } catch (err) {
         failure = toError(err)
         throw err
       }
     })()
 
+    watch.start()
+
     try {
-      return await this.#put(hash, watched)
+      return await this.#put(hash, watched, watch)
     } catch (err) {
       throw failure ?? err
     }
   }
 
-  async #put (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, timeout?: number): Promise<number> {
-    const late = Promise.withResolvers<never>()
-    const timer = timeout == null
-      ? undefined
-      : setTimeout(() => { late.reject(new Error(`it took longer than ${timeout} ms`)) }, timeout)
-
+  async #put (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, watch: StoreWatch): Promise<number> {
     try {
-      return await Promise.race([this.#store.put(hash, content), late.promise])
+      return await Promise.race([this.#store.put(hash, content), watch.late])
     } catch (thrown) {
       const err = toError(thrown)
       throw new StoreError(`The store could not put ${hash}: ${err.message}`, { cause: err })
     } finally {
-      clearTimeout(timer)
+      watch.stop()
     }
+  }
+
+  /**
+   * A time-out that runs while the store, and nobody else, has something to do
+   */
+  #watch (): StoreWatch {
+    const { storeTimeout } = this.#limits
+    const late = Promise.withResolvers<never>()
+    let timer: ReturnType<typeof setTimeout> | undefined
+
+    // it may be late when nobody waits any more
+    late.promise.catch(() => {})
+
+    return {
+      late: late.promise,
+      start: () => {
+        clearTimeout(timer)
+        timer = setTimeout(() => { late.reject(new Error(`it took longer than ${storeTimeout} ms`)) }, storeTimeout)
+      },
+      stop: () => { clearTimeout(timer) }
+    }
+  }
+
+  #makeRoom (): void {
+    this.#room.forEach(waker => { waker.wake() })
   }
 
   async #nextRoom (): Promise<void> {

@@ -36,10 +36,17 @@ export interface ReplicationLimits extends ExchangeLimits {
   maxUnstoredBytes: number
 
   /**
+   * How large a block may be, in bytes
+   *
+   * @default 4294967296
+   */
+  maxBlockBytes: number
+
+  /**
    * How large a block may be that is held in memory to be checked, in bytes: one
    * whose hash is not sha2-256
    *
-   * @default 16777216
+   * @default 4194304
    */
   maxHeldBlockBytes: number
 
@@ -106,8 +113,10 @@ export const defaultReplicationLimits: ReplicationLimits = {
   maxUnchecked: 16_384,
   // a disk that writes 300 MB/s is busy for 0.1 s
   maxUnstoredBytes: 32 * 1024 * 1024,
-  // eight times the largest block that others exchange
-  maxHeldBlockBytes: 16 * 1024 * 1024,
+  // a long film; without a bound a peer could fill any disk with one block
+  maxBlockBytes: 4 * 1024 * 1024 * 1024,
+  // twice the largest block that others exchange
+  maxHeldBlockBytes: 4 * 1024 * 1024,
   maxFailed: 16_384,
   maxWrongContents: 16,
   leaveAlone: 600_000,

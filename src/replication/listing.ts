@@ -52,6 +52,10 @@ export class Listing {
   // the last sequence that was gone through
   #position = 0
   #run = 0
+  // what the last one to be started is to list
+  #since = -1
+  #offers = false
+  #looping = false
   #over = false
   readonly #put = new Waker()
   readonly #known = new Set<number>()
@@ -68,32 +72,33 @@ export class Listing {
    * Lists what was put after a sequence, whatever was listed before
    */
   start (sequence: number): void {
-    const { store, offers } = this.#owner
-
-    // one that we never had: of a backup that was restored here
-    this.#position = sequence > store.lastSequence ? 0 : Math.max(0, sequence)
-    this.#start(offers)
+    this.#start(sequence, this.#owner.offers)
   }
 
   /**
    * Lists nothing, whatever was listed before
    */
   startEmpty (): void {
-    this.#start(false)
+    this.#start(-1, false)
   }
 
-  #start (offers: boolean): void {
-    const run = ++this.#run
-
+  #start (sequence: number, offers: boolean): void {
+    this.#run++
+    this.#since = sequence
+    this.#offers = offers
     this.running = true
     this.#put.wake()
 
-    this.#list(run, offers).catch(err => {
-      if (run === this.#run && !this.#over) {
+    if (!this.#looping) {
+      this.#looping = true
+      this.#listAll().catch(err => {
         this.running = false
-        this.#owner.onListFailed(toError(err))
-      }
-    })
+
+        if (!this.#over) {
+          this.#owner.onListFailed(toError(err))
+        }
+      })
+    }
   }
 
   /**
@@ -123,12 +128,26 @@ export class Listing {
     }
   }
 
-  async #list (run: number, offers: boolean): Promise<void> {
+  /**
+   * One list after the other: a remote may ask for the next one before it has
+   * read anything of the last
+   */
+  async #listAll (): Promise<void> {
+    for (let run = 0; !this.#over && run !== this.#run;) {
+      run = this.#run
+      await this.#list(run)
+    }
+
+    this.#looping = false
+  }
+
+  async #list (run: number): Promise<void> {
     const { store } = this.#owner
+    const offers = this.#offers
     let end = -1
 
     if (offers) {
-      end = await this.#announce(run, store.lastSequence)
+      end = await this.#announce(run, store.lastSequence, this.#since)
     }
 
     if (run !== this.#run) {
@@ -157,17 +176,26 @@ export class Listing {
       await new Promise(resolve => { setTimeout(resolve) })
 
       if (run === this.#run && this.#owner.followed) {
-        await this.#announce(run, store.lastSequence)
+        await this.#announce(run, store.lastSequence, this.#position)
       }
     }
   }
 
   /**
-   * Announces up to a sequence. Returns the last one that the remote may know
-   * of, -1 if there is none.
+   * Announces what is after one sequence and up to another. Returns the last one
+   * that the remote may know of, -1 if there is none.
    */
-  async #announce (run: number, end: number): Promise<number> {
+  async #announce (run: number, end: number, since: number): Promise<number> {
     const all = await this.#owner.mayReadAll()
+
+    if (run !== this.#run) {
+      return -1
+    }
+
+    // one that we never had: of a backup that was restored here. Who may not read
+    // everything must not find out in this way how much there is.
+    this.#position = all && since > end ? 0 : Math.max(0, since)
+
     let last = this.#position > 0 ? this.#position : -1
     let hashes: string[] = []
     let bytes = 0
@@ -186,6 +214,10 @@ export class Listing {
 
       if (!all && !(await this.#owner.mayRead(hash))) {
         continue
+      }
+
+      if (run !== this.#run) {
+        break
       }
 
       if (hashes.length === MAX_BATCH_HASHES || bytes + hash.length > MAX_BATCH_BYTES) {

@@ -35,12 +35,21 @@ export interface ReplicationOwner {
    */
   onIdentified(exchange: ReplicationExchange): void
   onReceived(exchange: ReplicationExchange, hash: string, bytes: number): void
+  /**
+   * A peer announced hashes that are not those of blocks that could be checked
+   */
+  onUseless(hashes: number): void
   onSent(exchange: ReplicationExchange, hash: string, bytes: number): void
   onFailed(exchange: ReplicationExchange, failure: ExchangeFailure): void
   /**
    * How far it is has changed
    */
   onProgress(exchange: ReplicationExchange, type: 'offered' | 'listed' | 'bytes'): void
+  /**
+   * Nothing has come or gone for so long that a remote that can't say so is taken
+   * to be done
+   */
+  onQuiet(exchange: ReplicationExchange): void
   /**
    * Both sides have nothing outstanding
    */
@@ -272,7 +281,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
   seen (sequence: number): void {
     if (!this.#over) {
-      super.seen(sequence)
+      this.session.seen(sequence)
     }
   }
 
@@ -296,6 +305,14 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.received.hashes++
     this.received.bytes += bytes
     this.#owner.onReceived(this, hash, bytes)
+  }
+
+  onLost (failure: ExchangeFailure): void {
+    this.#owner.onFailed(this, failure)
+  }
+
+  onUseless (hashes: number): void {
+    this.#owner.onUseless(hashes)
   }
 
   onKnown (sequence: number): void {
@@ -380,13 +397,9 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     return this.taking.fetching.onResponse(response) || super.onResponse(response)
   }
 
-  onFailed (failure: ExchangeFailure): void
-  onFailed (hash: string, error: Error): void
-  onFailed (failure: ExchangeFailure | string, error?: Error): void {
-    if (typeof failure !== 'string') {
-      this.#owner.onFailed(this, failure)
-    } else if (error != null && !this.taking.fetching.onNoResponse(failure, error)) {
-      super.onFailed(failure, error)
+  onFailed (hash: string, error: Error): void {
+    if (!this.taking.fetching.onNoResponse(hash, error)) {
+      super.onFailed(hash, error)
     }
   }
 
@@ -625,13 +638,15 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       return
     }
 
+    this.taking.fetching.tick(ms)
+
     if (!this.#began && this.#age >= this.limits.beginTimeout) {
       this.#begin()
     }
 
     if (this.replicates === true) {
       this.#tickReplicating()
-    } else if (this.ends && this.#quietFor >= this.limits.quiet) {
+    } else if (this.#quietFor >= this.limits.quiet) {
       this.#onQuiet()
     }
   }
@@ -679,9 +694,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       return
     }
 
-    if (done) {
+    if (done && this.ends) {
       this.#finish()
-    } else if (tooLong && taking.open === 0) {
+    } else if (done) {
+      this.#owner.onQuiet(this)
+    } else if (tooLong && this.ends && taking.open === 0) {
       this.abort(new TimeoutError(`Nothing came or went for ${this.limits.stallTimeout} ms`))
     }
   }

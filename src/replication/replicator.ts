@@ -1,7 +1,7 @@
-import { AbortError, InvalidParametersError } from '@libp2p/interface'
+import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
 import { setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
-import { toError } from '../errors.ts'
+import { ExchangeClosedError, toError } from '../errors.ts'
 import { withDefaults } from '../exchange/limits.ts'
 import { isBlockHash } from '../store/block-hash.ts'
 import { AGAIN, Call } from './call.ts'
@@ -38,6 +38,7 @@ export interface ReplicatorOwner {
   onReceived(bytes: number): void
   onSent(bytes: number): void
   onFailed(error: Error): void
+  onUseless(hashes: number): void
   dispatch<K extends keyof ReplicationEvents>(type: K, detail: ReplicationEvents[K]['detail']): void
 }
 
@@ -170,11 +171,11 @@ export class Replicator implements ReplicationOwner {
   // ReplicationOwner
 
   async mayRead (peer: PeerId, hash?: string): Promise<boolean> {
-    return this.#init.allow == null || this.#init.allow(peer, hash)
+    return this.#init.allow == null || this.#answer('allow', this.#init.allow(peer, hash))
   }
 
   wants (peer: PeerId, hash: string): boolean | Promise<boolean> {
-    return this.#init.want?.(peer, hash) ?? true
+    return this.#init.want == null || this.#answer('want', this.#init.want(peer, hash))
   }
 
   /**
@@ -219,6 +220,16 @@ export class Replicator implements ReplicationOwner {
     this.#tell(exchange, type)
   }
 
+  onUseless (hashes: number): void {
+    this.#owner.onUseless(hashes)
+  }
+
+  onQuiet (exchange: ReplicationExchange): void {
+    for (const call of this.#calls.get(exchange) ?? []) {
+      call.onQuiet()
+    }
+  }
+
   onSynced (exchange: ReplicationExchange): void {
     const { remotePeer, received, sent, taking } = exchange
 
@@ -251,6 +262,21 @@ export class Replicator implements ReplicationOwner {
         listing.onPut()
       }
     }
+  }
+
+  /**
+   * The application must answer some time. Throws TimeoutError.
+   */
+  #answer (question: string, answer: boolean | Promise<boolean>): boolean | Promise<boolean> {
+    if (typeof answer === 'boolean') {
+      return answer
+    }
+
+    const { serveTimeout } = this.limits
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => { late.reject(new TimeoutError(`${question}() did not answer within ${serveTimeout} ms`)) }, serveTimeout)
+
+    return Promise.race([answer, late.promise]).finally(() => { clearTimeout(timer) })
   }
 
   #tell (exchange: ReplicationExchange, ...args: Parameters<Call['tell']>): void {
@@ -351,6 +377,11 @@ export class Replicator implements ReplicationOwner {
       this.#calls.set(exchange, calls)
     }
 
+    if (!exchange.alive) {
+      // between its beginning and now
+      throw new ExchangeClosedError()
+    }
+
     calls.add(call)
     this.#counting.get(exchange)?.add(call)
     exchange.live = [...calls].some(({ live }) => live)
@@ -397,12 +428,16 @@ export class Replicator implements ReplicationOwner {
  * Throws InvalidParametersError for what would fail only when a peer comes
  */
 function checkReplicationInit (init: ReplicationInit): void {
-  const methods = ['has', 'sequence', 'get', 'put', 'delete', 'since', 'cursor', 'setCursor', 'addEventListener']
+  const methods = ['has', 'sequence', 'get', 'put', 'delete', 'since', 'cursor', 'setCursor', 'addEventListener', 'removeEventListener']
 
   for (const method of methods) {
     if (typeof (init.store as any)?.[method] !== 'function') {
       throw new InvalidParametersError(`The store has no method ${method}: give what blockStore() makes, or something that implements Store`)
     }
+  }
+
+  if (typeof init.store.logId !== 'string' || init.store.logId === '' || !Number.isInteger(init.store.lastSequence)) {
+    throw new InvalidParametersError('The store must have a logId, which is not empty, and a lastSequence')
   }
 
   if (init.maxBytes != null && !(init.maxBytes > 0)) {

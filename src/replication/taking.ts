@@ -3,7 +3,6 @@ import { Fifo } from '../exchange/fifo.ts'
 import { Cursor } from './cursor.ts'
 import { Fetching } from './fetching.ts'
 import type { FetchingOwner } from './fetching.ts'
-import type { ReplicationLimits } from './limits.ts'
 import type { Verifier } from './verify.ts'
 import type { Offer, Offerer, Want } from './want-table.ts'
 import type { ExchangeFailure } from '../exchange/api.ts'
@@ -17,7 +16,6 @@ const NO_LOG = ''
 export interface TakingOwner extends FetchingOwner {
   readonly store: Store
   readonly verifier: Verifier
-  readonly limits: ReplicationLimits
   /**
    * Asked for each hash that is not here
    */
@@ -41,7 +39,11 @@ export interface TakingOwner extends FetchingOwner {
    * The remote has what is stored under this sequence here
    */
   onKnown(sequence: number): void
-  onFailed(failure: ExchangeFailure): void
+  onLost(failure: ExchangeFailure): void
+  /**
+   * Hashes were announced that are not those of blocks that could be checked
+   */
+  onUseless(hashes: number): void
 }
 
 interface Announcement {
@@ -79,6 +81,7 @@ export class Taking implements Offerer {
   public ignored = 0
   public readonly failed: ExchangeFailure[] = []
   public readonly fetching: Fetching
+  public readonly peer: string
 
   readonly #owner: TakingOwner
   readonly #announcements = new Fifo<Announcement>()
@@ -108,6 +111,7 @@ export class Taking implements Offerer {
 
   constructor (owner: TakingOwner) {
     this.#owner = owner
+    this.peer = owner.peer
     this.fetching = new Fetching(owner, this)
   }
 
@@ -139,7 +143,7 @@ export class Taking implements Offerer {
   get hasRoom (): boolean {
     const { limits, table } = this.#owner
 
-    return this.#offered.size <= limits.maxWanted / 2 && (table.size <= limits.maxWantedOfAll / 2 || table.size === this.#offered.size)
+    return table.offeredBy(this.peer) <= limits.maxWanted / 2 && (table.size <= limits.maxWantedOfAll / 2 || table.size === this.#offered.size)
   }
 
   /**
@@ -238,7 +242,7 @@ export class Taking implements Offerer {
    */
   onAnnounced (hashes: string[], sequence: number): void {
     this.#announcements.push({ hashes, sequence })
-    this.#unchecked += hashes.length
+    this.#unchecked += Math.max(1, hashes.length)
     this.askedAgain = false
     this.#proceed()
   }
@@ -311,8 +315,6 @@ export class Taking implements Offerer {
 
       if (hashes.length > 0) {
         await this.#checkHashes(hashes, sequence)
-        this.#unchecked = Math.max(0, this.#unchecked - hashes.length)
-        this.#owner.onRoom()
       } else {
         this.listed = true
         this.#listEnd = sequence
@@ -324,6 +326,9 @@ export class Taking implements Offerer {
 
         this.#owner.onListed()
       }
+
+      this.#unchecked = Math.max(0, this.#unchecked - Math.max(1, hashes.length))
+      this.#owner.onRoom()
     }
 
     this.#checking = false
@@ -344,7 +349,7 @@ export class Taking implements Offerer {
     }
 
     const { limits, table } = this.#owner
-    let room = Math.min(limits.maxWanted - this.#offered.size, limits.maxWantedOfAll - table.size)
+    let room = Math.min(limits.maxWanted - table.offeredBy(this.peer), limits.maxWantedOfAll - table.size)
     // those that are remembered already need no room
     const dropped = lacking.findIndex(hash => table.get(hash)?.offerOf(this) == null && room-- <= 0)
 
@@ -388,6 +393,7 @@ export class Taking implements Offerer {
     const candidates = [...known]
 
     this.ignored += hashes.length - candidates.length
+    this.#owner.onUseless(hashes.length - candidates.length)
 
     const watch = this.#owner.table.watch()
 
@@ -420,7 +426,7 @@ export class Taking implements Offerer {
 
     this.#lost.add(hash)
     this.failed.push({ hash, error })
-    this.#owner.onFailed({ hash, error })
+    this.#owner.onLost({ hash, error })
   }
 
   /**

@@ -5,6 +5,10 @@ import type { Batch } from './cursor.ts'
  */
 export interface Offerer {
   /**
+   * Who it is. A peer may offer on several exchanges.
+   */
+  readonly peer: string
+  /**
    * It is the first time that it offers a hash
    */
   onOffered(want: Want): void
@@ -71,11 +75,17 @@ export class Want {
  */
 export class WantTable {
   readonly #wants = new Map<string, Want>()
+  // how many of them each peer offers, on all of its exchanges
+  readonly #byPeer = new Map<string, number>()
   // what has been stored since somebody began to look at the store
   readonly #watches = new Set<Set<string>>()
 
   get size (): number {
     return this.#wants.size
+  }
+
+  offeredBy (peer: string): number {
+    return this.#byPeer.get(peer) ?? 0
   }
 
   get (hash: string): Want | undefined {
@@ -109,6 +119,7 @@ export class WantTable {
 
     if (known == null) {
       want.offers.push({ from, batch, failed: false })
+      this.#count(from, 1)
       from.onOffered(want)
       return true
     }
@@ -169,6 +180,7 @@ export class WantTable {
 
     if (i !== -1) {
       want.offers.splice(i, 1)
+      this.#count(from, -1)
     }
 
     this.#retry(want, from, err)
@@ -207,7 +219,18 @@ export class WantTable {
     this.#wants.delete(want.hash)
 
     for (const offer of want.offers) {
+      this.#count(offer.from, -1)
       offer.from.onSettled(want, offer, err)
+    }
+  }
+
+  #count ({ peer }: Offerer, change: number): void {
+    const offered = this.offeredBy(peer) + change
+
+    if (offered > 0) {
+      this.#byPeer.set(peer, offered)
+    } else {
+      this.#byPeer.delete(peer)
     }
   }
 }
