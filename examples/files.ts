@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeSamples } from './files/samples.ts'
 
-const HELP = `Usage: npm start -- [<folder A> <folder B>]
+const HELP = `Usage: npm run example:files -- [<folder A> <folder B>]
 
 Starts two peers, each of which serves the files of a folder by their SHA-256, and adds the files to it that only the
 other one has, under their SHA-256 as name. Subfolders and links are left alone. Without folders it makes two samples.

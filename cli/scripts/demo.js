@@ -39,11 +39,12 @@ const running = new Set()
  *
  * @param {string} cwd
  * @param {string[]} args
+ * @param {'inherit' | 'pipe'} [stderr]
  */
-function start (cwd, args) {
+function start (cwd, args, stderr = 'inherit') {
   console.info(`\n$ hash-exchange ${args.join(' ')}`)
 
-  const child = spawn(process.execPath, [BIN, ...args], { cwd, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [BIN, ...args], { cwd, stdio: ['ignore', 'pipe', stderr] })
 
   running.add(child)
   child.once('close', () => { running.delete(child) })
@@ -61,7 +62,7 @@ async function run (cwd, ...args) {
   const child = start(cwd, args)
   let stdout = ''
 
-  child.stdout.setEncoding('utf8').on('data', text => {
+  child.stdout?.setEncoding('utf8').on('data', text => {
     stdout += text
     process.stdout.write(text)
   })
@@ -76,20 +77,31 @@ async function run (cwd, ...args) {
 }
 
 /**
- * Starts the tool to serve, and resolves to its first address
+ * Starts the tool to serve, and resolves to its first address when it does. What
+ * it writes is told from what others do meanwhile.
  *
  * @param {string} cwd
  * @param {string[]} args
  * @returns {Promise<{ child: import('node:child_process').ChildProcess, address: string }>}
  */
 async function serve (cwd, ...args) {
-  const child = start(cwd, args)
-  const lines = createInterface({ input: child.stdout })
+  const child = start(cwd, args, 'pipe')
+  const lines = createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stdout) })
+  const notes = createInterface({ input: /** @type {import('node:stream').Readable} */ (child.stderr) })
 
-  lines.on('line', line => { console.info(line) })
+  lines.on('line', line => { console.info(`[a] ${line}`) })
+  notes.on('line', line => { console.error(`[a] ${line}`) })
 
-  const [address] = await Promise.race([
-    once(lines, 'line'),
+  const serving = new Promise(resolve => {
+    notes.on('line', line => {
+      if (line.startsWith('serving ')) {
+        resolve(line)
+      }
+    })
+  })
+
+  const [[address]] = await Promise.race([
+    Promise.all([once(lines, 'line'), serving]),
     once(child, 'close').then(([code, signal]) => { throw new Error(`hash-exchange serve ended with ${code ?? signal}`) })
   ])
 

@@ -1,6 +1,14 @@
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 /**
+ * What a terminal would not show but do, escaped
+ */
+export function printable (text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, character => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/**
  * A number of bytes with three digits, as '12.3 MB'
  */
 export function formatBytes (bytes: number): string {

@@ -3,7 +3,8 @@
  */
 export const EXIT_CODES = `
 Exit codes:
-  0    all went well, and where something was to arrive, everything did
+  0    all went well, and where something was to arrive, everything did that was
+       offered
   1    something failed, or not everything arrived; stderr says what
   2    the command line is not as it should be
   130  ended by Ctrl-C (SIGINT), 143 by SIGTERM; what was done is kept`
@@ -43,8 +44,9 @@ UnixFS, in the way that kubo and Helia call unixfs-v1-2025. Prints the CID of
 each path and its name. Interrupted, it can be repeated: blocks that are there
 are not written again.
 
-Symbolic links in folders, and what is no file and no folder, are left out with
-a warning. Times and modes of files are not kept.
+Symbolic links in folders, what is no file and no folder, and files that vanish
+or whose names are not UTF-8, are left out with a warning. Times and modes of
+files are not kept.
 
 Example:
   $ hash-exchange add photos letter.txt
@@ -88,8 +90,8 @@ takes what they have, and offers what this one has, which they take if they are
 served with --accept. Addresses with the same peer ID are ways to one peer.
 Interrupted, the next run goes on where this one was.
 
-What comes is checked before it is stored. How many bytes there will be is an
-estimate, as peers tell hashes and not sizes.
+What comes is checked before it is stored. How much time is left is an estimate,
+as peers tell hashes and not sizes.
 
 Ends with 0 only if everything arrived: all that the peers offered, here; and
 all that is here, there, with --push or where the peer takes from this one. If
@@ -110,6 +112,8 @@ Example:
   $ mkfifo back
   $ hash-exchange pipe beep boop 'hey yo' < back |
       hash-exchange pipe 'hey yo' WHATEVER beep > back
+
+Both stay until Ctrl-C, as there could always be more.
 `
 
 export const STATUS = `

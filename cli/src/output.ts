@@ -1,3 +1,4 @@
+import { printable } from './format.ts'
 import { Progress } from './progress.ts'
 
 /**
@@ -38,14 +39,14 @@ export class Output {
   }
 
   /**
-   * Tells that something happened: people by a text, and not at all if there is
-   * none
+   * Tells that something happened: people by a text, or its lines, and not at all
+   * if there is none
    */
-  event (event: string, data: object, text?: string): void {
+  event (event: string, data: object, text?: string | string[]): void {
     if (this.json) {
       this.#write(this.#stdout, JSON.stringify({ event, ...data }))
     } else if (text != null) {
-      this.#write(this.#stdout, text)
+      this.#writeText(this.#stdout, text)
     }
   }
 
@@ -66,7 +67,7 @@ export class Output {
    */
   note (text: string): void {
     if (!this.json) {
-      this.#write(this.#stderr, text)
+      this.#writeText(this.#stderr, text)
     }
   }
 
@@ -85,8 +86,18 @@ export class Output {
 
     // not twice where both are one
     if (!this.json || this.#stdout !== this.#stderr) {
-      this.#write(this.#stderr, `${event}: ${message}`)
+      this.#writeText(this.#stderr, `${event}: ${message}`)
     }
+  }
+
+  /**
+   * Names of files may have anything in them, which a terminal must not obey
+   */
+  #writeText (stream: NodeJS.WritableStream, text: string | string[]): void {
+    const lines = Array.isArray(text) ? text : [text]
+    const isTTY = (stream as Partial<NodeJS.WriteStream>).isTTY === true
+
+    this.#write(stream, (isTTY ? lines.map(printable) : lines).join('\n'))
   }
 
   #write (stream: NodeJS.WritableStream, line: string): void {

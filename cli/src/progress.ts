@@ -22,7 +22,13 @@ export interface BarState {
   totalBytes?: number
 
   /**
-   * More that is to be shown
+   * About how many there are still to come, where how many there will be is not
+   * known
+   */
+  leftBytes?: number
+
+  /**
+   * More that is to be shown, before all else
    */
   note?: string
 }
@@ -31,7 +37,7 @@ export interface BarState {
  * The length of a bar, in characters, so that there is room for what it says on
  * a line of 80
  */
-const BAR_SIZE = 20
+const BAR_SIZE = 10
 
 /**
  * One bar on the terminal
@@ -71,7 +77,7 @@ export class Progress {
     const { MultiBar } = await import('cli-progress')
 
     return new Progress(new MultiBar({
-      format: '{label} [{bar}] {percentage}% {detail}',
+      format: '{label}[{bar}] {percentage}% {detail}',
       barsize: BAR_SIZE,
       barCompleteChar: '=',
       barIncompleteChar: ' ',
@@ -89,8 +95,11 @@ export class Progress {
     }))
   }
 
-  bar (label: string): Bar {
-    return new Bar(this.#bars?.create(1000, 0, { label, detail: '' }))
+  /**
+   * Without a label where there is only one of its kind
+   */
+  bar (label = ''): Bar {
+    return new Bar(this.#bars?.create(1000, 0, { label: label === '' ? '' : `${label} `, detail: '' }))
   }
 
   /**
@@ -114,19 +123,19 @@ export class Progress {
 /**
  * '12.3 MB of 200 MB, 45.0 MB/s, 4 s left'
  */
-export function describe ({ part, bytes, totalBytes, note }: BarState, perSecond: number): string {
+export function describe ({ part, bytes, totalBytes, leftBytes = totalBytes == null ? undefined : totalBytes - bytes, note }: BarState, perSecond: number): string {
   const parts = [totalBytes == null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`]
 
   if (perSecond > 0) {
     parts.push(`${formatBytes(perSecond)}/s`)
 
-    if (totalBytes != null && (part ?? 0) < 1) {
-      parts.push(`${formatSeconds((totalBytes - bytes) / perSecond)} left`)
+    if (leftBytes != null && (part ?? 0) < 1) {
+      parts.push(`${formatSeconds(leftBytes / perSecond)} left`)
     }
   }
 
   if (note != null) {
-    parts.push(note)
+    parts.unshift(note)
   }
 
   return parts.join(', ')

@@ -6,9 +6,11 @@ import { blockHash } from 'libp2p-hash-exchange'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
+import { importFiles } from '../src/files/import.ts'
 import { Repo } from '../src/repo/repo.ts'
 import { contentOf, hashOf, makeFile } from './fixtures/files.ts'
 import { useSandbox } from './fixtures/sandbox.ts'
+import type { Store } from 'libp2p-hash-exchange'
 
 const TEXT = new TextEncoder().encode('beep boop')
 
@@ -20,7 +22,7 @@ describe('get', function () {
   /**
    * Puts blocks into a repo that no importer would make
    */
-  async function withStore<T> (use: (put: (code: number, bytes: Uint8Array) => Promise<CID>) => Promise<T>): Promise<T> {
+  async function withStore<T> (use: (put: (code: number, bytes: Uint8Array) => Promise<CID>, store: Store) => Promise<T>): Promise<T> {
     const repo = await Repo.open(sandbox.path('a'), 'test', () => {})
 
     try {
@@ -30,7 +32,7 @@ describe('get', function () {
         await repo.store.put(blockHash(cid), bytes)
 
         return cid
-      })
+      }, repo.store)
     } finally {
       await repo.close()
     }
@@ -150,6 +152,48 @@ describe('get', function () {
 
     expect(stderr).to.equal(`error: ${cid} is no file and no folder of UnixFS\n`)
     expect(code).to.equal(1)
+  })
+
+  it('writes no folder to stdout, and nothing to no path', async () => {
+    const cid = await folder('one')
+
+    expect(await sandbox.run('get', cid, '-o', '-', '--repo', 'a')).to.include({ code: 2, stdout: '', stderr: `error: ${cid} is a folder: give a path with -o\n` })
+    expect(await sandbox.run('get', cid, '-o', '', '--repo', 'a')).to.include({ code: 2, stdout: '', stderr: 'error: Give a path with -o, or - for stdout\n' })
+  })
+
+  it('adds the rest where a name is not UTF-8', async function () {
+    const name = Buffer.concat([Buffer.from(`${sandbox.path('inner')}/caf`), Buffer.from([0xe9])])
+
+    await writeFile(sandbox.path('inner', 'file'), 'one')
+
+    try {
+      await writeFile(name, 'two')
+    } catch {
+      // not all file systems have such names
+      return this.skip()
+    }
+
+    const { events, stderr } = await sandbox.ok('add', 'inner', '--repo', 'a', '--json')
+
+    expect(stderr).to.equal(`warning: left out ${sandbox.path('inner', 'caf\ufffd')}: its name is not UTF-8, rename it\n`)
+    expect(events.at(-1)).to.include({ event: 'added', files: 1, size: 3 })
+  })
+
+  it('adds the rest where a file vanishes', async () => {
+    const skipped: string[] = []
+    const found = ['one', 'two'].map(name => ({ path: sandbox.path('inner', name), place: name, size: 3 }))
+
+    await writeFile(sandbox.path('inner', 'one'), 'one')
+
+    const cid = await withStore(async (put, store) => importFiles(store, 'inner', found, {
+      onRead: () => {},
+      onSkipped: (path, what) => { skipped.push(`${path}: ${what}`) },
+      signal: new AbortController().signal
+    }))
+
+    expect(skipped).to.deep.equal([`${sandbox.path('inner', 'two')}: it is not there any more`])
+    await sandbox.ok('get', cid.toString(), '-o', 'copy', '--repo', 'a')
+    expect(await readdir(sandbox.path('copy'))).to.deep.equal(['one'])
   })
 
   it('adds a link by what it leads to, and leaves out those in folders', async () => {

@@ -129,6 +129,36 @@ describe('pipe', function () {
     expect(program.stderr).to.match(/^error: .+\n$/)
   })
 
+  for (const [what, bytes] of [['a cut message', (all: Buffer) => all.subarray(0, -1)], ['a few bytes that are none', () => Buffer.from('x')]] as const) {
+    it(`fails when its input ends with ${what}`, async () => {
+      const other = ours(...WHATEVER)
+      const chunks: Buffer[] = []
+
+      other.process.stdout.on('data', chunk => { chunks.push(chunk) })
+      await new Promise(resolve => other.process.stdout.once('data', resolve))
+      other.process.stdin.end()
+      await other.end()
+
+      const program = ours(...BEEP)
+
+      program.process.stdout.resume()
+      program.process.stdin.end(bytes(Buffer.concat(chunks)))
+
+      expect(await program.end()).to.equal(1)
+      expect(program.stderr).to.match(/^error: What came on stdin ended within a message, or is no exchange$/m)
+    })
+  }
+
+  it('ends when nothing comes', async () => {
+    const program = ours(...BEEP)
+
+    program.process.stdout.resume()
+    program.process.stdin.end()
+
+    expect(await program.end()).to.equal(0)
+    expect(program.stderr).to.equal('')
+  })
+
   it('ends when nobody reads what it writes', async () => {
     const program = ours(...BEEP)
 

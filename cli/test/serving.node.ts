@@ -74,12 +74,22 @@ describe('serve and sync', function () {
   })
 
   it('lets those read who are named with --allow: to others nothing is there', async () => {
-    const [, b, c] = await repos('a', 'b', 'c', 'd')
+    const [, b, c, d] = await repos('a', 'b', 'c', 'd')
     const server = await sandbox.serve('a', '--allow', b, c)
 
     await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b')
     await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'c')
-    expect((await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd')).stdout).to.contain('received nothing')
+
+    const refused = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd')
+    expect(refused.stdout).to.contain('received nothing')
+    expect(refused.stderr).to.equal(`The peer offers nothing to this one (${d}): its repo is empty, or it is served with --allow and does not name this peer.\n`)
+    expect((await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd', '--json')).events.at(-1)).to.include({ event: 'result', offered: false })
+
+    // that there is nothing new is something else
+    const again = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b')
+    expect(again).to.include({ stderr: '' })
+    expect((await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b', '--json')).events.at(-1)).to.include({ event: 'result', offered: true })
+
     expect(await size('b')).to.equal(2)
     expect(await size('c')).to.equal(2)
     expect(await size('d')).to.equal(1)

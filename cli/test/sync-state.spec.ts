@@ -11,20 +11,20 @@ function progress (values: Partial<ReplicateProgress>): ReplicateProgress {
 const nothing = { from: 0, to: -1, last: 0 }
 
 describe('what the bar of a peer shows', () => {
-  it('an estimate of what will be received, by what was', () => {
+  it('how many blocks were received, and an estimate of what is left', () => {
     const state = barState(progress({ wanted: 10, settled: 4, received: { hashes: 4, bytes: 400 }, receiving: 100 }), nothing)
 
-    expect(state).to.deep.equal({ bytes: 500, totalBytes: 1000, part: 0.5, note: '4/10 blocks' })
+    expect(state).to.deep.equal({ bytes: 500, leftBytes: 500, part: 0.4, note: '4/10 blocks' })
   })
 
   it('no estimate before a block has come', () => {
-    expect(barState(progress({ wanted: 10, receiving: 100 }), nothing)).to.deep.equal({ bytes: 100, note: '0/10 blocks' })
+    expect(barState(progress({ wanted: 10, receiving: 100 }), nothing)).to.deep.equal({ bytes: 100, part: 0, note: '0/10 blocks' })
   })
 
   it('all, when all has come', () => {
     const state = barState(progress({ wanted: 2, settled: 2, received: { hashes: 2, bytes: 300 }, sent: { hashes: 1, bytes: 1000 } }), nothing)
 
-    expect(state).to.deep.equal({ bytes: 300, totalBytes: 300, part: 1, note: '2/2 blocks, sent 1.00 kB' })
+    expect(state).to.deep.equal({ bytes: 300, leftBytes: 0, part: 1, note: '2/2 blocks, sent 1.00 kB' })
   })
 
   it('blocks without content', () => {
@@ -34,7 +34,7 @@ describe('what the bar of a peer shows', () => {
   it('an estimate of what will be sent, by how far the peer is in our log', () => {
     const state = barState(progress({ sent: { hashes: 5, bytes: 500 } }), { from: 10, to: 15, last: 30 })
 
-    expect(state).to.deep.equal({ bytes: 500, part: 0.25, totalBytes: 2000, note: '5 blocks sent' })
+    expect(state).to.deep.equal({ bytes: 500, part: 0.25, leftBytes: 1500, note: '5 blocks sent' })
     expect(barState(progress({}), nothing)).to.deep.equal({ bytes: 0, note: '0 blocks sent' })
   })
 })

@@ -78,7 +78,7 @@ async function find ({ output, signal }: Context, repo: Repo, path: string): Pro
 
 async function addOne ({ output, signal }: Context, { store, roots }: Repo, { path, name, found, size }: Work, { bar, before, totalBytes }: { bar: Bar, before: number, totalBytes: number }): Promise<void> {
   const blocksBefore = store.size
-  const files = found.filter(({ size }) => size != null).length
+  let files = found.filter(({ size }) => size != null).length
   let bytes = 0
 
   const cid = await importFiles(store, name, found, {
@@ -86,6 +86,10 @@ async function addOne ({ output, signal }: Context, { store, roots }: Repo, { pa
       bytes += length
       bar.update({ part: totalBytes === 0 ? 1 : (before + bytes) / totalBytes, bytes: before + bytes, totalBytes })
       output.progress({ bytes: before + bytes, totalBytes })
+    },
+    onSkipped: (path, what) => {
+      files--
+      output.warn(`left out ${path}: ${what}`, { path })
     },
     signal
   })

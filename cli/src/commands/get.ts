@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts'
 import { OK } from '../exit-codes.ts'
 import { BlockReader } from '../files/block-reader.ts'
 import { Exporter } from '../files/export.ts'
-import { fileContent } from '../files/file-content.ts'
+import { fileContent, isFolder } from '../files/file-content.ts'
 import { sizeOf } from '../files/size-of.ts'
 import { count, formatBytes } from '../format.ts'
 import type { Context } from '../context.ts'
@@ -29,10 +29,18 @@ export async function get (context: Context, text: string, options: GetOptions):
   const cid = parseCID(text)
   const { output, signal } = context
 
+  if (options.output === '') {
+    throw new UsageError('Give a path with -o, or - for stdout')
+  }
+
   return withRepo(context, async ({ store }) => {
     const reader = new BlockReader(store, signal)
 
     if (options.output === '-') {
+      if (await isFolder(reader, cid)) {
+        throw new UsageError(`${cid} is a folder: give a path with -o`)
+      }
+
       await writeToStdout(reader, cid, signal)
       return OK
     }

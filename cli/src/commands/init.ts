@@ -14,7 +14,7 @@ export async function init (context: Context): Promise<number> {
   return withRepo(context, async repo => {
     const peer = peerIdFromPrivateKey(await repo.key()).toString()
 
-    output.event('init', { repo: path, peer, created }, `${created ? 'made a repo' : 'there is a repo already'} at ${path}\npeer ${peer}`)
+    output.event('init', { repo: path, peer, created }, [`${created ? 'made a repo' : 'there is a repo already'} at ${path}`, `peer ${peer}`])
 
     return OK
   })

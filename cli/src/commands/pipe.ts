@@ -9,6 +9,11 @@ import type { Context } from '../context.ts'
 import type { Exchange } from 'libp2p-hash-exchange'
 
 /**
+ * What the exchange says of an input that ends where it can't
+ */
+const CUT = 'The stream ended within a frame'
+
+/**
  * Trades messages over stdin and stdout: the example of the original. What comes
  * is written to stderr, as stdout is for the other side.
  */
@@ -43,7 +48,7 @@ export async function pipe ({ output, signal }: Context, messages: string[]): Pr
         throw new CommandError(`what came as ${hash} is something else`)
       }
 
-      output.event('message', { hash, message: body.toString() }, `# BEGIN ${hash}\n${body.toString()}\n# END ${hash}`)
+      output.event('message', { hash, message: body.toString() }, [`# BEGIN ${hash}`, ...body.toString().split('\n'), `# END ${hash}`])
     }).catch(fail)
   })
 
@@ -61,7 +66,9 @@ export async function pipe ({ output, signal }: Context, messages: string[]): Pr
 
     // nobody closes the exchange, as there could always be more: it is over when the other side has left. What had
     // not come by then has failed by itself.
-    if (err.name !== 'UnexpectedEndError' && err.code !== 'EPIPE') {
+    if (err.message === CUT) {
+      fail(new CommandError('What came on stdin ended within a message, or is no exchange'))
+    } else if (err.name !== 'UnexpectedEndError' && err.code !== 'EPIPE') {
       fail(err)
     }
   } finally {

@@ -47,7 +47,7 @@ export async function serve (context: Context, { allow, accept, acceptAll, liste
     try {
       const addresses = node.getMultiaddrs().map(address => address.toString())
 
-      output.event('listening', { peer: node.peerId.toString(), addresses }, addresses.join('\n'))
+      output.event('listening', { peer: node.peerId.toString(), addresses }, addresses)
       output.note(`serving ${count(repo.store.size, 'block')}: ${who(allow, 'anyone')} may read, ${acceptAll === true ? 'anyone' : who(accept, 'nobody')} may add; Ctrl-C ends it`)
 
       return await new Promise((resolve, reject) => {

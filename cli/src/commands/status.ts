@@ -34,7 +34,7 @@ export async function status (context: Context, options: StatusOptions): Promise
 
     output.event('status', values, Object.entries(values).map(([name, value]) => {
       return `${name.padEnd(7)}${name === 'free' || name === 'bytes' ? formatBytes(Number(value)) : value.toLocaleString('en')}`
-    }).join('\n'))
+    }))
 
     return OK
   })

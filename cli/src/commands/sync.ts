@@ -17,6 +17,11 @@ import type { ReplicateMode } from 'libp2p-hash-exchange'
  */
 const RETRY_MS = [1000, 2000, 5000, 10_000, 30_000]
 
+/**
+ * What is said to those who would have to do it themselves
+ */
+const AGAIN = / Run the command again, it goes on where it was\.| The next run goes on where this one was\.| and run the command again, it goes on where it was(?=\.)/
+
 export interface SyncOptions {
   /**
    * Only take
@@ -58,7 +63,7 @@ export async function sync (context: Context, addresses: string[], { pull, push,
     try {
       return await output.withProgress(async progress => {
         const arrived = await Promise.all(targets.map(async target => {
-          const init = { node, store: repo.store, output, bar: progress.bar(label(target)), mode, live, again, signal }
+          const init = { node, store: repo.store, output, bar: progress.bar(targets.length === 1 ? '' : label(target)), mode, live, again, signal }
 
           return live ? keepSyncing(target, init) : syncOnce(target, init)
         }))
@@ -102,7 +107,7 @@ async function keepSyncing (target: Target, init: PeerSyncInit): Promise<boolean
   for (let failures = 0; ; failures++) {
     const peer: PeerSync = new PeerSync(target, { ...init, again: init.again && !met })
 
-    await attempt(peer, target, init)
+    await attempt(peer, target, init, met)
     met ||= peer.connected
 
     if (signal.aborted || !met) {
@@ -122,16 +127,21 @@ async function keepSyncing (target: Target, init: PeerSyncInit): Promise<boolean
   }
 }
 
-async function attempt (peer: PeerSync, target: Target, { output, signal }: PeerSyncInit): Promise<boolean> {
+/**
+ * Nobody has to run the command again where it is tried again by itself
+ */
+async function attempt (peer: PeerSync, target: Target, { output, signal, live }: PeerSyncInit, met = false): Promise<boolean> {
   try {
     return await peer.run()
   } catch (err) {
     if (!signal.aborted) {
-      output.error(`${label(target)}: ${explain(err)}`, { peer: target.peer, addresses: target.addresses.map(String) })
+      const text = explain(err)
+
+      output.error(`${label(target)}: ${live && (met || peer.connected) ? text.replace(AGAIN, '') : text}`, { peer: target.peer, addresses: target.addresses.map(String) })
     }
 
     if (peer.moved != null) {
-      output.note(`${label(target)}: ${peer.moved} until then; the next run goes on from there`)
+      output.note(`${label(target)}: ${peer.moved} until then; ${live && !signal.aborted ? 'it' : 'the next run'} goes on from there`)
     }
 
     return false

@@ -31,13 +31,23 @@ export async function * fileContent (reader: BlockReader, root: CID): AsyncGener
   }
 }
 
-function decode (cid: CID, block: Uint8Array): { data?: Uint8Array, links: CID[] } {
+/**
+ * If something is a folder of UnixFS
+ */
+export async function isFolder (reader: BlockReader, cid: CID): Promise<boolean> {
+  return cid.code === dagPb.code && decode(cid, await reader.get(cid)).isFolder
+}
+
+function decode (cid: CID, block: Uint8Array): { data?: Uint8Array, links: CID[], isFolder: boolean } {
   try {
     const { Data, Links } = dagPb.decode(block)
 
+    const entry = UnixFS.unmarshal(Data ?? new Uint8Array())
+
     return {
-      data: UnixFS.unmarshal(Data ?? new Uint8Array()).data,
-      links: Links.map(link => link.Hash)
+      data: entry.data,
+      links: Links.map(link => link.Hash),
+      isFolder: entry.isDirectory()
     }
   } catch (err) {
     throw notUnixFS(cid, err)

@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { importer } from 'ipfs-unixfs-importer'
 import { blockHash } from 'libp2p-hash-exchange'
 import { CommandError } from '../errors.ts'
+import { orGone, whyGone } from './walk.ts'
 import type { Found } from './walk.ts'
 import type { ImportCandidate, WritableStorage } from 'ipfs-unixfs-importer'
 import type { Store } from 'libp2p-hash-exchange'
@@ -31,6 +33,11 @@ export interface ImportOptions {
    */
   onRead(bytes: number): void
 
+  /**
+   * Called for a file that was found and is gone since, and left out
+   */
+  onSkipped(path: string, what: string): void
+
   signal: AbortSignal
 }
 
@@ -39,7 +46,7 @@ export interface ImportOptions {
  * there already is not written again. The name is that of the file, or of the
  * folder that the files are in.
  */
-export async function importFiles (store: Store, name: string, found: Iterable<Found>, { onRead, signal }: ImportOptions): Promise<CID> {
+export async function importFiles (store: Store, name: string, found: Iterable<Found>, { onRead, onSkipped, signal }: ImportOptions): Promise<CID> {
   const blockstore: WritableStorage = {
     async put (cid, block) {
       signal.throwIfAborted()
@@ -49,9 +56,14 @@ export async function importFiles (store: Store, name: string, found: Iterable<F
     }
   }
 
-  const candidates = function * (): Generator<ImportCandidate> {
+  const candidates = async function * (): AsyncGenerator<ImportCandidate> {
     for (const { path, place, size } of found) {
       signal.throwIfAborted()
+
+      if (place !== '' && size != null && await isGone(path)) {
+        onSkipped(path, whyGone(path))
+        continue
+      }
 
       yield {
         path: place === '' ? name : `${name}/${place}`,
@@ -75,6 +87,17 @@ export async function importFiles (store: Store, name: string, found: Iterable<F
   }
 
   return root
+}
+
+async function isGone (path: string): Promise<boolean> {
+  return await orGone(access(path).then(() => true, err => {
+    if (err.code === 'ENOENT') {
+      throw err
+    }
+
+    // why it can't be read is told where it is read
+    return true
+  })) == null
 }
 
 async function * read (path: string, size: number, onRead: (bytes: number) => void, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -54,17 +54,29 @@ export async function * walk (path: string, options: WalkOptions): AsyncGenerato
 }
 
 async function * walkFolder (folder: string, place: string, options: WalkOptions): AsyncGenerator<Found> {
+  const entries = await orGone(opendir(folder))
   let empty = true
 
-  for await (const entry of await opendir(folder)) {
+  if (entries == null) {
+    options.onSkipped(folder, whyGone(folder))
+    return
+  }
+
+  for await (const entry of entries) {
     options.signal.throwIfAborted()
 
     const path = join(folder, entry.name)
     const below = place === '' ? entry.name : `${place}/${entry.name}`
 
     if (entry.isFile()) {
-      empty = false
-      yield { path, place: below, size: (await stat(path)).size }
+      const stats = await orGone(stat(path))
+
+      if (stats == null) {
+        options.onSkipped(path, whyGone(path))
+      } else {
+        empty = false
+        yield { path, place: below, size: stats.size }
+      }
     } else if (entry.isDirectory() && path === options.except) {
       options.onSkipped(path, 'the repo itself')
     } else if (entry.isDirectory()) {
@@ -79,6 +91,27 @@ async function * walkFolder (folder: string, place: string, options: WalkOptions
   if (empty) {
     yield { path: folder, place }
   }
+}
+
+/**
+ * Resolves to nothing if what was found is not there, and so can't be added
+ */
+export async function orGone<T> (promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise
+  } catch (err: any) {
+    if (err.code !== 'ENOENT') {
+      throw err
+    }
+  }
+}
+
+/**
+ * Names that are not UTF-8 are told with this character in the place of what is
+ * wrong, under which nothing is there
+ */
+export function whyGone (path: string): string {
+  return path.includes('\ufffd') ? 'its name is not UTF-8, rename it' : 'it is not there any more'
 }
 
 /**

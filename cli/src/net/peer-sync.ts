@@ -70,7 +70,7 @@ export class PeerSync {
     const peer = await this.#connect()
     const result = await this.#replicate(peer)
 
-    return this.#tell(peer, result)
+    return this.#tell(peer, result, await this.#offersNothing(peer, result.received.hashes + result.failed.length))
   }
 
   async #connect (): Promise<PeerId> {
@@ -159,7 +159,15 @@ export class PeerSync {
     }
   }
 
-  #tell (peer: PeerId, result: ReplicateResult): boolean {
+  /**
+   * If nothing is, or ever was, in the list of the peer. Of what it does not allow
+   * it says as much as of what it does not have: nothing.
+   */
+  async #offersNothing (peer: PeerId, came: number): Promise<boolean> {
+    return this.#init.mode !== 'push' && came === 0 && await this.#init.store.cursor(peer.toString()) == null
+  }
+
+  #tell (peer: PeerId, result: ReplicateResult, offersNothing: boolean): boolean {
     const { output, mode } = this.#init
     const { received, sent, failed, confirmed } = result
     const problems = [...this.#notReceived(result), ...this.#notSent(peer)]
@@ -169,12 +177,17 @@ export class PeerSync {
       peer: peer.toString(),
       complete,
       confirmed,
+      offered: mode === 'push' ? undefined : !offersNothing,
       received,
       sent,
       failed: failed.map(({ hash, error }) => ({ hash, error: explain(error) }))
     }, `${peer} ${complete ? 'in sync' : 'not in sync'}: ${totals(result)}`)
 
     problems.forEach(problem => { output.error(problem) })
+
+    if (offersNothing && confirmed) {
+      output.note(`The peer offers nothing to this one (${this.#init.node.peerId}): its repo is empty, or it is served with --allow and does not name this peer.`)
+    }
 
     if (complete && mode === 'sync' && this.#remote.since == null && this.#last > 0) {
       output.note(`The peer takes nothing from this one (which is ${this.#init.node.peerId}); "serve --accept" there would change that.`)

@@ -12,8 +12,9 @@ export interface Offered {
 }
 
 /**
- * What the bar of a peer shows. How many bytes there will be is an estimate: a
- * peer offers hashes, and does not say how large their content is.
+ * What the bar of a peer shows: how many of the blocks are there. How many bytes
+ * there will be is an estimate, only for the time that is left: a peer offers
+ * hashes, and does not say how large their content is.
  */
 export function barState (progress: ReplicateProgress, offered: Offered): BarState {
   return progress.wanted > 0 ? receiving(progress) : sending(progress, offered)
@@ -21,16 +22,15 @@ export function barState (progress: ReplicateProgress, offered: Offered): BarSta
 
 function receiving ({ wanted, settled, received, receiving, sent }: ReplicateProgress): BarState {
   const bytes = received.bytes + receiving
-  const state: BarState = { bytes, note: `${settled}/${wanted} blocks${sent.bytes > 0 ? `, sent ${formatBytes(sent.bytes)}` : ''}` }
+  const state: BarState = { bytes, part: settled / wanted, note: `${settled}/${wanted} blocks${sent.bytes > 0 ? `, sent ${formatBytes(sent.bytes)}` : ''}` }
 
   if (received.hashes > 0) {
     const each = received.bytes / received.hashes
 
-    state.totalBytes = Math.max(bytes, each * wanted)
-    state.part = each === 0 ? settled / wanted : bytes / state.totalBytes
+    state.leftBytes = Math.max(0, (wanted - settled) * each - receiving)
   }
 
-  return settled >= wanted ? { ...state, part: 1, totalBytes: bytes } : state
+  return state
 }
 
 /**
@@ -41,7 +41,7 @@ function sending ({ sent }: ReplicateProgress, { from, to, last }: Offered): Bar
 
   if (to > from && last > from) {
     state.part = (to - from) / (last - from)
-    state.totalBytes = sent.bytes / state.part
+    state.leftBytes = sent.bytes / state.part - sent.bytes
   }
 
   return state
