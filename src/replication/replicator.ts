@@ -15,7 +15,7 @@ import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationI
 import type { ReplicationLimits } from './limits.ts'
 import type { ReplicationOwner } from './replication-exchange.ts'
 import type { Content, CreateReadStream, ExchangeFailure, ExchangeInit } from '../exchange/api.ts'
-import type { Store, StoreEvents } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { PeerId, Stream } from '@libp2p/interface'
 
 /**
@@ -256,7 +256,7 @@ export class Replicator implements ReplicationOwner {
     this.#counting.delete(exchange)
   }
 
-  readonly #onPut = (event: StoreEvents['put']): void => {
+  readonly #onPut = (): void => {
     for (const exchanges of this.#exchanges.values()) {
       for (const { listing } of exchanges) {
         listing.onPut()

@@ -63,10 +63,9 @@ export function decodePage (bytes: Uint8Array): Page {
 }
 
 /**
- * Finds the entries of a page, and returns how many there are. Throws
- * StoreCorruptError.
+ * Finds the entries of a page. Throws StoreCorruptError.
  */
-export function scanPage (bytes: Uint8Array, onEntry: (start: number, end: number) => void): number {
+export function scanPage (bytes: Uint8Array, onEntry: (start: number, end: number) => void): void {
   let count = 0
 
   for (let offset = 0; offset < bytes.length; count++) {
@@ -84,8 +83,6 @@ export function scanPage (bytes: Uint8Array, onEntry: (start: number, end: numbe
   if (count === 0 || count > PAGE_ENTRIES) {
     throw new StoreCorruptError(`A page has ${count} entries instead of 1 to ${PAGE_ENTRIES}`)
   }
-
-  return count
 }
 
 function decodeLength (bytes: Uint8Array, offset: number): [number, number] {
