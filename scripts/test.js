@@ -15,6 +15,9 @@ const SILENCE_MS = 300_000
 // how long a stage that is told to end may take before it is killed
 const KILL_MS = 10_000
 
+// characters of what a stage wrote of its failures that are shown again at the end, where a cut log still has them
+const FAILURES_LENGTH = 5_000
+
 /**
  * npm scripts by stage, of this package and, as [script, workspace], of the
  * command line tool. The build comes first because the documentation is checked
@@ -129,6 +132,17 @@ function count (output, what) {
 }
 
 /**
+ * What mocha wrote of the tests that failed, or what a stage wrote last
+ *
+ * @param {string} output
+ */
+function failures (output) {
+  const start = output.search(/^\s*\d+ failing$/m)
+
+  return start === -1 ? output.slice(-FAILURES_LENGTH) : output.slice(start, start + FAILURES_LENGTH)
+}
+
+/**
  * @param {string} name
  * @param {string[]} flags
  */
@@ -149,7 +163,8 @@ async function runStage (name, flags) {
     seconds: (performance.now() - started) / 1000,
     passed: ok ? 1 : 0,
     failed: ok ? 0 : 1,
-    note: ok ? 'passed' : 'failed'
+    note: ok ? 'passed' : 'failed',
+    failures: ''
   }
 
   if (stage.tests) {
@@ -164,6 +179,10 @@ async function runStage (name, flags) {
       result.failed = 1
       result.note += ', but the run ended with an error'
     }
+  }
+
+  if (result.failed > 0) {
+    result.failures = failures(output)
   }
 
   return result
@@ -209,6 +228,12 @@ async function main () {
   }
 
   process.stdout.write('\n')
+
+  for (const { name, failures } of results) {
+    if (failures !== '') {
+      process.stdout.write(`== ${name}: what failed\n${failures}\n\n`)
+    }
+  }
 
   for (const name of names) {
     const result = results.find(result => result.name === name)

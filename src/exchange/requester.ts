@@ -66,8 +66,9 @@ export class Requester implements ArrivalsOwner {
   // by the sequence under which their bodies will come, the oldest first
   readonly #promised = new Map<number, Want>()
   #order = 0
-  // if a REQUEST without hashes is to be sent, and if one is unanswered
-  #nothing = false
+  // the sequence that a REQUEST without hashes is to be sent with, if one is, and
+  // if one is unanswered
+  #nothing?: number
   #nothingSent = false
   // hashes that were sent and whose body has not ended
   #outstanding = 0
@@ -99,7 +100,7 @@ export class Requester implements ArrivalsOwner {
    * If nothing that anybody here wants is still to come
    */
   get settled (): boolean {
-    return this.#arrivals.coming.size === 0 && !this.#wants.anyWanted && !this.#nothing
+    return this.#arrivals.coming.size === 0 && !this.#wants.anyWanted && this.#nothing == null
   }
 
   request (hash: string): void {
@@ -160,12 +161,12 @@ export class Requester implements ArrivalsOwner {
    * Writes REQUESTs for what waits, as far as the remote may have them
    */
   fill (): void {
-    if (this.#nothing && !this.#nothingSent) {
-      this.#nothing = false
-      this.#nothingSent = true
+    if (this.#nothing != null && !this.#nothingSent) {
       this.#requests.push([])
       this.sent++
-      this.#writer.rpc({ type: RPCType.REQUEST, hashes: [] })
+      this.#writer.rpc({ type: RPCType.REQUEST, hashes: [], sequence: this.#nothing + 1 })
+      this.#nothing = undefined
+      this.#nothingSent = true
     }
 
     const room = this.#limits.maxOutstanding - this.#outstanding
@@ -193,9 +194,12 @@ export class Requester implements ArrivalsOwner {
 
   /**
    * Sends a REQUEST without hashes, when the last one of these has been answered
+   *
+   * @param sequence - of the last announcement that nothing is wanted of, -1 if
+   * there was none
    */
-  requestNothing (): void {
-    this.#nothing = true
+  requestNothing (sequence: number): void {
+    this.#nothing = sequence
     this.#owner.wake()
   }
 
@@ -275,7 +279,7 @@ export class Requester implements ArrivalsOwner {
    */
   onRemoteClose (): void {
     this.#requests.clear()
-    this.#nothing = false
+    this.#nothing = undefined
 
     for (const want of [...this.#wants]) {
       if (want.state === SENT) {
@@ -292,7 +296,7 @@ export class Requester implements ArrivalsOwner {
    * The exchange has ended
    */
   end (err: Error): void {
-    this.#nothing = false
+    this.#nothing = undefined
 
     for (const want of [...this.#wants]) {
       this.#wants.drop(want, err)

@@ -62,7 +62,7 @@ export class Cursor {
 
     const last = this.#batches.at(-1)
 
-    if (last?.left === 0 && !last.failed) {
+    if (left === 0 && last?.left === 0 && !last.failed) {
       // a peer may announce ever more of what is here while one hash is fetched
       this.#batches.pop()
     }

@@ -15,9 +15,10 @@ export interface ListingOwner {
    */
   readonly offers: boolean
   /**
-   * If the list goes on when it has come to its end
+   * Up to which sequence what is put is announced when the list has come to its
+   * end
    */
-  readonly followed: boolean
+  readonly followedUpTo: number
   /**
    * If the remote may read everything
    */
@@ -28,9 +29,9 @@ export interface ListingOwner {
    */
   announce(hashes: string[], sequence: number): Promise<void>
   /**
-   * The list has come to its end
+   * The list has come to its end, or what was put since then has been announced
    */
-  onListEnd(): void
+  onListed(): void
   onListFailed(err: Error): void
 }
 
@@ -56,6 +57,7 @@ export class Listing {
   #since = -1
   #offers = false
   #looping = false
+  #following = false
   #over = false
   readonly #put = new Waker()
   readonly #known = new Set<number>()
@@ -66,6 +68,13 @@ export class Listing {
 
   get begun (): boolean {
     return this.#run > 0
+  }
+
+  /**
+   * If something was put that is to be announced, and has not been
+   */
+  get behind (): boolean {
+    return this.#following || (this.#offers && this.#position < this.#owner.followedUpTo)
   }
 
   /**
@@ -126,6 +135,11 @@ export class Listing {
     if (!this.#over && sequence > this.#position && this.#known.size < MAX_KNOWN) {
       this.#known.add(sequence)
     }
+
+    // nothing to wake up for, where all that was put came from the remote
+    while (!this.running && !this.#following && this.#known.delete(this.#position + 1)) {
+      this.#position++
+    }
   }
 
   /**
@@ -164,7 +178,7 @@ export class Listing {
 
     this.ended = true
     this.running = false
-    this.#owner.onListEnd()
+    this.#owner.onListed()
 
     if (!offers) {
       return
@@ -175,8 +189,16 @@ export class Listing {
       // what is put at the same time goes into one message
       await new Promise(resolve => { setTimeout(resolve) })
 
-      if (run === this.#run && this.#owner.followed) {
-        await this.#announce(run, store.lastSequence, this.#position)
+      if (run === this.#run && this.behind) {
+        this.#following = true
+
+        try {
+          await this.#announce(run, this.#owner.followedUpTo, this.#position)
+        } finally {
+          this.#following = false
+        }
+
+        this.#owner.onListed()
       }
     }
   }

@@ -109,6 +109,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #remoteLogId?: string
   #since?: number
   #remoteSince = -1
+  // the last sequence that we have announced, and the last one that the remote has
+  #announced = -1
+  #remoteAnnounced = -1
+  // up to where what was put is announced, although we are to end the exchange
+  #promised = 0
   // if our REQUEST without hashes was sent, and that of the remote has come
   #done = false
   #remoteDone = false
@@ -120,8 +125,6 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   // ask for another one then: the ends could not be told apart
   #due = false
   #asksLater = false
-  // if there is something to be listed when the remote is done with what was
-  #listsLater = false
   // if the marker of the remote's list came, where we take nothing
   #marked = false
   #synced = false
@@ -189,27 +192,26 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   /**
-   * What this side offered nothing of so far is listed
+   * All that is in the store now is offered, also where nothing was so far, or
+   * where it was put after our list had come to its end
    */
   offer (): void {
-    this.offers = true
+    this.#promised = this.store.lastSequence
 
-    // otherwise the remote will ask for it, or has said that it wants nothing
-    if (this.listing.begun && !this.#remoteDeaf) {
-      this.#onNews()
-      this.#listsLater = true
-      this.#listNow()
+    if (this.offers) {
+      this.listing.onPut()
+    } else {
+      this.offers = true
+
+      // otherwise the remote will ask for it, or has said that it wants nothing
+      if (this.listing.begun && !this.#remoteDeaf) {
+        this.#onNews()
+        this.#list(this.#remoteSince)
+      }
     }
-  }
 
-  /**
-   * Not before the remote has said that it is done with the list that was empty:
-   * it could not be told if it says so of this one
-   */
-  #listNow (): void {
-    if (this.#listsLater && this.#remoteDone) {
-      this.#listsLater = false
-      this.listing.start(this.#remoteSince)
+    if (this.listing.behind) {
+      this.#onNews()
     }
   }
 
@@ -262,8 +264,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     return !this.drained && this.session.refusal == null
   }
 
-  get followed (): boolean {
-    return !this.ends && !this.#remoteDeaf
+  get followedUpTo (): number {
+    if (this.#remoteDeaf) {
+      return -1
+    }
+
+    return this.ends ? this.#promised : this.store.lastSequence
   }
 
   wants (hash: string): boolean | Promise<boolean> {
@@ -334,13 +340,14 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   async announce (hashes: string[], sequence: number): Promise<void> {
     if (hashes.length > 0 && !this.#remoteDeaf) {
       this.#remoteDone = false
+      this.#announced = sequence
       this.#onNews()
     }
 
     await this.session.announcer.announce(hashes, sequence)
   }
 
-  onListed (): void {
+  onRemoteListed (): void {
     this.#due = false
     this.#owner.onProgress(this, 'listed')
 
@@ -352,7 +359,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#evaluate()
   }
 
-  onListEnd (): void {
+  onListed (): void {
     this.#evaluate()
   }
 
@@ -375,7 +382,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     switch (message.type) {
       case RPCType.ID: this.#onLog(message.hashes[1]); break
-      case RPCType.REQUEST: this.#onRequest(message.hashes); break
+      case RPCType.REQUEST: this.#onRequest(message.hashes, message.sequence - 1); break
       case RPCType.SINCE: this.#onSince(message.sequence - 1); break
       default:
     }
@@ -456,20 +463,26 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #onSince (sequence: number): void {
     if (!this.drained && this.session.refusal == null) {
       this.#remoteSince = sequence
-      this.#listsLater = false
       this.#onRemoteAsks()
-      this.listing.start(sequence)
+      this.#list(sequence)
     }
   }
 
-  #onRequest (hashes: string[]): void {
+  #list (since: number): void {
+    this.#announced = -1
+    this.listing.start(since)
+  }
+
+  #onRequest (hashes: string[], sequence: number): void {
     if (hashes.length > 0) {
       this.#onRemoteAsks()
       return
     }
 
-    this.#remoteDone = true
-    this.#listNow()
+    // it may not have heard of what was announced last
+    if (sequence >= this.#announced || !this.#remoteAsked) {
+      this.#remoteDone = true
+    }
 
     if (!this.#remoteAsked && !this.#remoteDeaf && !this.drained) {
       this.#remoteDeaf = true
@@ -518,6 +531,10 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       this.#onNews()
     }
 
+    if (sequence >= 0) {
+      this.#remoteAnnounced = sequence
+    }
+
     this.taking.onAnnounced(hashes, sequence)
   }
 
@@ -545,7 +562,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
         this.#due = !this.#marked
       }
 
-      this.session.requester.requestNothing()
+      this.session.requester.requestNothing(this.#remoteAnnounced)
     }
   }
 
@@ -594,7 +611,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #confirm (): boolean {
     const { replicates, listing, taking, session } = this
     const listed = this.takes === true ? taking.listed : this.#marked
-    const done = replicates === true && this.#done && this.#remoteDone && listing.ended && !listing.running && listed && taking.idle && session.settled
+    const done = replicates === true && this.#done && this.#remoteDone && listing.ended && !listing.running && !listing.behind && listed && taking.idle && session.settled
 
     if (done && !this.#synced) {
       this.confirmed = true
@@ -659,7 +676,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#onNoId()
 
     if (!this.listing.begun && !this.drained && this.session.refusal == null) {
-      this.listing.start(-1)
+      this.#list(-1)
     }
   }
 

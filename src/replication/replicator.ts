@@ -352,7 +352,6 @@ export class Replicator implements ReplicationOwner {
   #joinOpen (call: Call, exchange: ReplicationExchange): void {
     // it would also ask for what has failed there if it opened one of its own
     const takesMore = call.takes && (exchange.takes !== true || call.since != null || exchange.taking.lacking)
-    const offersMore = call.offers && !exchange.offers
 
     this.#ride(call, exchange)
 
@@ -360,7 +359,7 @@ export class Replicator implements ReplicationOwner {
       exchange.decide(true, call.since)
     }
 
-    if (offersMore) {
+    if (call.offers) {
       exchange.offer()
     }
 

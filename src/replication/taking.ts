@@ -34,7 +34,10 @@ export interface TakingOwner extends FetchingOwner {
    */
   onRoom(): void
   onOffered(): void
-  onListed(): void
+  /**
+   * The remote's list has come to its end
+   */
+  onRemoteListed(): void
   /**
    * The remote has what is stored under this sequence here
    */
@@ -324,7 +327,7 @@ export class Taking implements Offerer {
           this.#note(sequence, 0)
         }
 
-        this.#owner.onListed()
+        this.#owner.onRemoteListed()
       }
 
       this.#unchecked = Math.max(0, this.#unchecked - Math.max(1, hashes.length))

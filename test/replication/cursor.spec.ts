@@ -40,6 +40,16 @@ describe('the cursor of a log', () => {
     }), { numRuns: runs(300, 10_000) })
   })
 
+  it('is after what was settled early when what was before that is settled', () => {
+    const cursor = new Cursor(-1)
+    const first = cursor.note(0, 1)
+    cursor.note(1, 0)
+    cursor.note(2, 1)
+    cursor.settle(first as Batch)
+
+    expect(cursor.position).to.equal(1)
+  })
+
   it('does not pass what is asked for again', () => {
     const cursor = new Cursor(-1)
     const first = cursor.note(1, 1)

@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import fc from 'fast-check'
+import { RPCType } from '../../src/wire/rpc-codec.ts'
 import { block, blocks, grownTo, hashesOf, memoryStore } from '../fixtures/blocks.ts'
 import { stopNodes } from '../fixtures/nodes.ts'
 import { createReplica, eventsOf, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
@@ -727,6 +728,7 @@ describe('the way to done', () => {
       await peer.answer(['a'])
       peer.listEnd(1)
       await peer.hears('DONE')
+      expect((await peer.message(RPCType.REQUEST, 2)).sequence - 1).to.equal(1)
       peer.offer(2, 'b')
       peer.listEnd(3)
       await peer.pause()
@@ -750,6 +752,7 @@ describe('the way to done', () => {
       await peer.answer(['a'])
       await peer.hears('DONE', 2)
       expect(peer.said.slice(-3)).to.deep.equal(['REQUEST a', 'SEEN 1', 'DONE'])
+      expect(peer.messages.filter(({ type }) => type === RPCType.REQUEST).map(({ sequence }) => sequence - 1)).to.deep.equal([0, -1, 1])
       await has(here.store, 'a')
     })
 
@@ -1035,15 +1038,16 @@ describe('the way to done', () => {
       await peer.hears('AVAILABLE 1: a')
 
       // it was sent before it knew of that
-      const early = nextEvent(here, 'synced')
-      peer.wantNothing()
-      await early
+      peer.wantNothing(0)
+      await peer.pause()
+      expect(synced).to.be.empty()
       const next = nextEvent(here, 'synced')
       peer.ask('a')
       await peer.bodyOf(1)
+      peer.wantNothing(0)
       await peer.pause()
-      expect(synced).to.have.lengthOf(1)
-      peer.wantNothing()
+      expect(synced).to.be.empty()
+      peer.wantNothing(1)
       expect(await next).to.deep.include({ sent: { hashes: 1, bytes: BLOCKS.a.bytes.length } })
     })
 
@@ -1110,6 +1114,80 @@ describe('the way to done', () => {
       expect(peer.saidOf('SINCE')).to.have.lengthOf(1)
     })
 
+    it('one that is in sync is done when what was put before is there', async () => {
+      const { here, peer, result } = await opened({ live: true })
+
+      result.catch(() => {})
+      void peer.serve()
+      await peer.meet()
+      peer.since(-1)
+      peer.listEnd(0)
+      peer.wantNothing()
+      await nextEvent(here, 'synced')
+
+      await put(here.store, 'a')
+      let done = false
+      const second = here.service.replicate(remote.node.peerId, { mode: 'push' }).finally(() => { done = true })
+      await peer.hears('AVAILABLE 1: a')
+      await peer.pause()
+      expect(done).to.be.false()
+      peer.ask('a')
+      await peer.bodyOf(1)
+      peer.wantNothing(1)
+      expect(await second).to.deep.include({ confirmed: true, sent: { hashes: 1, bytes: BLOCKS.a.bytes.length } })
+    })
+
+    it('one that the remote has opened is done when what was put before is there', async () => {
+      const { here, peer } = await accepted()
+
+      void peer.serve()
+      await peer.meet()
+      peer.since(-1)
+      peer.listEnd(0)
+      peer.wantNothing()
+      await nextEvent(here, 'synced')
+
+      await put(here.store, 'a')
+      let done = false
+      const second = here.service.replicate(remote.node.peerId).finally(() => { done = true })
+      await peer.hears('AVAILABLE 1: a')
+      await peer.pause()
+      expect(done).to.be.false()
+      peer.ask('a')
+      await peer.bodyOf(1)
+      peer.wantNothing(1)
+      expect(await second).to.deep.include({ confirmed: true, sent: { hashes: 1, bytes: BLOCKS.a.bytes.length } })
+    })
+
+    it('one whose list has ended announces what was put since', async () => {
+      const { here, peer, result } = await opened()
+
+      await peer.meet()
+      peer.since(-1)
+      await peer.hears('END -1')
+      await put(here.store, 'a')
+      await peer.pause()
+      expect(peer.saidOf('AVAILABLE')).to.be.empty()
+      const second = here.service.replicate(remote.node.peerId)
+      await peer.hears('AVAILABLE 1: a')
+
+      // nobody has joined for that
+      await put(here.store, 'b')
+      peer.listEnd(0)
+      await peer.answer()
+      peer.wantNothing(-1)
+      await peer.pause()
+      expect(peer.saidOf('CLOSE')).to.be.empty()
+      peer.ask('a')
+      await peer.bodyOf(1)
+      peer.wantNothing(1)
+      await peer.hears('CLOSE')
+      peer.close()
+      await result
+      expect(await second).to.deep.include({ confirmed: true, sent: { hashes: 1, bytes: BLOCKS.a.bytes.length } })
+      expect(peer.saidOf('AVAILABLE')).to.deep.equal(['AVAILABLE 1: a'])
+    })
+
     it('one that we closed waits for its end and opens another', async () => {
       const { here, peer, result } = await opened({ mode: 'pull' })
 
@@ -1135,21 +1213,19 @@ describe('the way to done', () => {
       peer.since(-1)
       await peer.hears('END -1')
       const second = here.service.replicate(remote.node.peerId, { mode: 'push' })
-      // it would not be known to what list it belongs
-      await peer.pause()
-      expect(peer.saidOf('AVAILABLE')).to.be.empty()
-      peer.wantNothing()
       await peer.hears('END 1')
       expect(peer.saidOf('AVAILABLE')).to.deep.equal(['AVAILABLE 1: a'])
 
       void peer.serve()
       peer.listEnd(0)
       await peer.hears('DONE')
+      // of the list that was empty
+      peer.wantNothing(-1)
       await peer.pause()
       expect(peer.saidOf('CLOSE')).to.be.empty()
       peer.ask('a')
       await peer.bodyOf(1)
-      peer.wantNothing()
+      peer.wantNothing(1)
       await peer.hears('CLOSE')
       peer.close()
       await result
