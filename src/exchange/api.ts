@@ -106,6 +106,16 @@ export interface ExchangeResponse {
 }
 
 /**
+ * A response of which all may have come already
+ */
+export interface ReceivedResponse extends ExchangeResponse {
+  /**
+   * All of the content, if all has come and nothing of it was read
+   */
+  takeAll(): Uint8Array[] | undefined
+}
+
+/**
  * A hash and why its content did not come, or was not sent
  */
 export interface ExchangeFailure {

@@ -1,6 +1,6 @@
 import { AbortError, StreamStateError } from '@libp2p/interface'
 import { BodyCutError, RemoteError } from '../errors.ts'
-import type { ExchangeResponse } from './api.ts'
+import type { ReceivedResponse } from './api.ts'
 import type { InboundBody } from '../wire/channels.ts'
 
 /**
@@ -38,7 +38,7 @@ export interface ReceivedBodyOwner {
  * A body on its way from the remote to its reader: what waits for the reader,
  * and the reader that waits for more
  */
-export class ReceivedBody implements ExchangeResponse, InboundBody, AsyncIterableIterator<Uint8Array> {
+export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterableIterator<Uint8Array> {
   public hash = ''
   public readonly sequence: number
   public readonly channel: number
@@ -103,6 +103,21 @@ export class ReceivedBody implements ExchangeResponse, InboundBody, AsyncIterabl
 
       this.#finish(err)
     }
+  }
+
+  /**
+   * All of it, if all has come and nothing of it was read
+   */
+  takeAll (): Uint8Array[] | undefined {
+    if (!this.ended || this.#error != null || this.#used) {
+      return
+    }
+
+    const parts = this.#parts
+
+    this.#used = true
+    this.#drop()
+    return parts
   }
 
   // InboundBody

@@ -7,7 +7,7 @@ import { Fifo } from './fifo.ts'
 import { Overdue } from './overdue.ts'
 import { PROMISED, SENT, WAITING } from './want.ts'
 import { Wants } from './wants.ts'
-import type { ExchangeResponse } from './api.ts'
+import type { ExchangeResponse, ReceivedResponse } from './api.ts'
 import type { ArrivalsOwner } from './arrivals.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ReceivedBody } from './received-body.ts'
@@ -32,7 +32,7 @@ export interface RequesterOwner {
   /**
    * Content that `request()` asked for comes. False: nobody listens.
    */
-  onResponse(response: ExchangeResponse): boolean
+  onResponse(response: ReceivedResponse): boolean
   /**
    * Content that `request()` asked for does not come
    */

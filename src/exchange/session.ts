@@ -10,7 +10,7 @@ import { Inlet } from './inlet.ts'
 import { Provider } from './provider.ts'
 import { Requester } from './requester.ts'
 import { Waker } from './waker.ts'
-import type { CreateReadStream, ExchangeResponse } from './api.ts'
+import type { CreateReadStream, ReceivedResponse } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ProviderOwner } from './provider.ts'
 import type { RequesterOwner } from './requester.ts'
@@ -41,7 +41,7 @@ export interface SessionOwner {
   /**
    * Returns false if nobody takes the response
    */
-  onResponse(response: ExchangeResponse): boolean
+  onResponse(response: ReceivedResponse): boolean
   onFailed(hash: string, error: Error): void
   onUnsent(hash: string, error: Error): void
   /**
@@ -333,7 +333,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     return this.announcer.isProvided(hash)
   }
 
-  onResponse (response: ExchangeResponse): boolean {
+  onResponse (response: ReceivedResponse): boolean {
     return this.#owner.onResponse(response)
   }
 

@@ -1,6 +1,7 @@
 import { concat } from 'uint8arrays/concat'
 import { LimitError, StoreError, toError } from '../errors.ts'
 import { Waker } from '../exchange/waker.ts'
+import { Deadlines } from './deadlines.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { Verifier } from './verify.ts'
 import type { Store } from '../store/store.ts'
@@ -45,11 +46,13 @@ export class Intake {
   // blocks that must be held as a whole
   #whole = 0
   readonly #room = new Set<Waker>()
+  readonly #puts: Deadlines
 
   constructor (store: Store, verifier: Verifier, limits: ReplicationLimits) {
     this.#store = store
     this.#verifier = verifier
     this.#limits = limits
+    this.#puts = new Deadlines(limits.storeTimeout)
   }
 
   /**
@@ -133,8 +136,28 @@ export class Intake {
   }
 
   /**
-   * The content must not be a view of a larger buffer, which would be kept with it
+   * If more content may be put that is here as a whole
    */
+  get hasRoom (): boolean {
+    return this.#complete + this.#unstored < this.#limits.maxUnstoredBytes
+  }
+
+  /**
+   * As `take`, of content that is here as a whole. It must not be a view of a
+   * larger buffer, which would be kept with it. Throws as well.
+   */
+  put (cid: CID, hash: string, content: Uint8Array): Promise<number> {
+    const max = this.#verifier.streams(cid) ? this.#limits.maxBlockBytes : Math.min(this.#limits.maxBlockBytes, this.#limits.maxHeldBlockBytes)
+
+    if (content.length > max) {
+      throw new LimitError(`A block with this hash may have ${max} bytes`)
+    }
+
+    const checked = this.#verifier.check(cid, content)
+
+    return checked == null ? this.#putChecked(hash, content) : checked.then(async () => this.#putChecked(hash, content))
+  }
+
   async #putWhole (cid: CID, hash: string, content: Uint8Array): Promise<number> {
     this.#complete += content.length
 
@@ -153,17 +176,37 @@ export class Intake {
       this.#makeRoom()
     }
 
+    return this.#putChecked(hash, content)
+  }
+
+  #putChecked (hash: string, content: Uint8Array): Promise<number> {
     this.#unstored += content.length
 
-    try {
-      const watch = this.#watch()
-      watch.start()
+    return new Promise((resolve, reject) => {
+      // many small blocks are put at a time: neither a timer nor a race for each
+      const end = this.#puts.begin(err => {
+        settle()
+        reject(storeError(hash, err))
+      })
+      let unstored = content.length
+      const settle = (): void => {
+        end()
+        this.#unstored -= unstored
+        unstored = 0
+        this.#makeRoom()
+      }
 
-      return await this.#put(hash, content, watch)
-    } finally {
-      this.#unstored -= content.length
-      this.#makeRoom()
-    }
+      this.#store.put(hash, content).then(
+        sequence => {
+          settle()
+          resolve(sequence)
+        },
+        err => {
+          settle()
+          reject(storeError(hash, toError(err)))
+        }
+      )
+    })
   }
 
   /**
@@ -210,12 +253,11 @@ export class Intake {
     }
   }
 
-  async #put (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, watch: StoreWatch): Promise<number> {
+  async #put (hash: string, content: AsyncIterable<Uint8Array>, watch: StoreWatch): Promise<number> {
     try {
       return await Promise.race([this.#store.put(hash, content), watch.late])
-    } catch (thrown) {
-      const err = toError(thrown)
-      throw new StoreError(`The store could not put ${hash}: ${err.message}`, { cause: err })
+    } catch (err) {
+      throw storeError(hash, toError(err))
     } finally {
       watch.stop()
     }
@@ -252,4 +294,8 @@ export class Intake {
     await waker.sleep()
     this.#room.delete(waker)
   }
+}
+
+function storeError (hash: string, cause: Error): StoreError {
+  return new StoreError(`The store could not put ${hash}: ${cause.message}`, { cause })
 }

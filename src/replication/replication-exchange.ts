@@ -12,7 +12,7 @@ import type { PeerRecords } from './peers.ts'
 import type { TakingOwner } from './taking.ts'
 import type { Verifier } from './verify.ts'
 import type { WantTable } from './want-table.ts'
-import type { CreateReadStream, ExchangeFailure, ExchangeResponse } from '../exchange/api.ts'
+import type { CreateReadStream, ExchangeFailure, ReceivedResponse } from '../exchange/api.ts'
 import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
 import type { Store } from '../store/store.ts'
 import type { RPCMessage } from '../wire/rpc-codec.ts'
@@ -400,7 +400,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     // everything is provided here, so to nobody else is anything available
   }
 
-  onResponse (response: ExchangeResponse): boolean {
+  onResponse (response: ReceivedResponse): boolean {
     return this.taking.fetching.onResponse(response) || super.onResponse(response)
   }
 

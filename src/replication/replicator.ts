@@ -117,14 +117,23 @@ export class Replicator implements ReplicationOwner {
   /**
    * What a peer may read of the store
    */
-  createReadStream: CreateReadStream = async (hash, { peer }): Promise<Content | undefined> => {
-    if (!isBlockHash(hash) || (peer != null && !(await this.mayRead(peer, hash)))) {
+  createReadStream: CreateReadStream = (hash, { peer }) => {
+    if (!isBlockHash(hash)) {
       return
     }
 
-    const sequence = await this.store.sequence(hash)
+    if (peer == null || this.#init.allow == null) {
+      return this.#find(hash)
+    }
 
-    return sequence == null ? undefined : { stream: this.store.get(hash), sequence }
+    return this.mayRead(peer, hash).then(may => may ? this.#find(hash) : undefined)
+  }
+
+  #find (hash: string): Content | undefined | Promise<Content | undefined> {
+    const content = (sequence?: number): Content | undefined => sequence == null ? undefined : { stream: this.store.get(hash), sequence }
+    const sequence = this.store.sequence(hash)
+
+    return typeof sequence === 'object' ? sequence.then(content) : content(sequence)
   }
 
   /**

@@ -1,5 +1,6 @@
 import { HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
+import { Waker } from '../exchange/waker.ts'
 import { Cursor } from './cursor.ts'
 import { Fetching } from './fetching.ts'
 import type { FetchingOwner } from './fetching.ts'
@@ -12,6 +13,11 @@ import type { Store } from '../store/store.ts'
  * The cursor of a remote that keeps no log
  */
 const NO_LOG = ''
+
+/**
+ * How often the cursor is kept, in ms, while there is more to come
+ */
+const SAVE_MS = 100
 
 export interface TakingOwner extends FetchingOwner {
   readonly store: Store
@@ -100,6 +106,8 @@ export class Taking implements Offerer {
   #cursor = new Cursor(-1)
   #saved = -1
   #saving = false
+  // woken when nothing is offered that is not settled
+  readonly #done = new Waker()
   #asking = false
   // the last announcement that was looked at, and where it was when the first
   // hash was dropped
@@ -262,6 +270,7 @@ export class Taking implements Offerer {
     }
 
     this.#offered.clear()
+    this.#done.wake()
     this.fetching.end()
   }
 
@@ -281,6 +290,10 @@ export class Taking implements Offerer {
   onSettled (want: Want, { batch }: Offer, error?: Error): void {
     this.settled++
     this.#offered.delete(want)
+
+    if (this.#offered.size === 0) {
+      this.#done.wake()
+    }
 
     if (want.sequence != null) {
       this.#owner.onKnown(want.sequence)
@@ -391,7 +404,6 @@ export class Taking implements Offerer {
    * Those that are not here and wanted
    */
   async #lacking (hashes: string[]): Promise<string[]> {
-    const { store } = this.#owner
     const known = new Set(hashes.filter(hash => this.#owner.verifier.knows(hash)))
     const candidates = [...known]
 
@@ -401,16 +413,38 @@ export class Taking implements Offerer {
     const watch = this.#owner.table.watch()
 
     try {
-      const had = await Promise.all(candidates.map(async hash => store.has(hash))).catch(err => {
-        throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
-      })
+      const had = await this.#had(candidates)
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
-      const wanted = await Promise.all(lacking.map(async hash => this.#owner.wants?.(hash) ?? true))
+      const wanted = await allOf(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
 
       return lacking.filter((hash, i) => wanted[i] && !watch.stored.has(hash))
     } finally {
       watch.end()
+    }
+  }
+
+  /**
+   * Which of them are here. Most stores know that at once.
+   */
+  async #had (hashes: string[]): Promise<boolean[]> {
+    try {
+      return await allOf(hashes.map(hash => this.#owner.store.has(hash)))
+    } catch (err: any) {
+      throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
+    }
+  }
+
+  /**
+   * The cursor is not kept for each of thousands of small blocks, unless there is
+   * nothing else to wait for
+   */
+  async #pause (): Promise<void> {
+    if (this.#offered.size > 0) {
+      const timer = setTimeout(() => { this.#done.wake() }, SAVE_MS)
+
+      await this.#done.sleep()
+      clearTimeout(timer)
     }
   }
 
@@ -451,9 +485,17 @@ export class Taking implements Offerer {
       await this.#owner.store.setCursor(this.#owner.peer, { logId: this.#logId, sequence })
       this.#saved = sequence
       this.#owner.seen(sequence)
+      await this.#pause()
     }
 
     this.#saving = false
     this.#owner.onChange()
   }
+}
+
+/**
+ * Without a promise for each that is known at once
+ */
+function allOf (values: Array<boolean | Promise<boolean>>): boolean[] | Promise<boolean[]> {
+  return values.every(value => typeof value === 'boolean') ? values : Promise.all(values)
 }

@@ -1,7 +1,7 @@
 import { base32 } from 'multiformats/bases/base32'
-import * as Digest from 'multiformats/hashes/digest'
-import { blockHash } from './block-hash.ts'
+import { hashOfMultihash, isSha256Multihash } from './block-hash.ts'
 import { StoreCorruptError } from './errors.ts'
+import { HashIndex } from './hash-index.ts'
 import { BLANK, PAGE_ENTRIES, decodePage, pageOf, placeOf, scanPage } from './log-page.ts'
 import { LogPages } from './log-pages.ts'
 import { SequenceSet } from './sequence-set.ts'
@@ -25,15 +25,15 @@ const MAX_CHANGES = PAGE_ENTRIES
  * A change of one hash. No other change of it may be waiting.
  */
 interface Change {
-  hash: string
+  multihash: Uint8Array
   /**
    * The entry that is removed
    */
   removes?: number
   /**
-   * The multihash that is added
+   * If one is added
    */
-  adds?: Uint8Array
+  adds: boolean
   /**
    * Its sequence, given when it is written
    */
@@ -43,29 +43,19 @@ interface Change {
 }
 
 /**
- * What there was before a commit: some pages, and the sequences of some hashes
- */
-interface Undo {
-  pages: Map<number, Page>
-  index: Map<string, number | undefined>
-}
-
-/**
  * Which hashes there are, in the order in which they came. Pages of 128
  * multihashes each, `log/<number>`, are blank where one was removed: they alone
- * decide which hashes there are. The index, `hash/<hash>`, has the sequence of
- * each hash, and `id` the random name of the log.
+ * decide which hashes there are. `id` is the random name of the log. The sequence
+ * of each hash is kept in memory, and read from the pages when the log is opened.
  *
- * The process may be killed after any write, and in the middle of a batch. As
- * pages are written before the index, two things can be left behind. Entries
- * that the index lacks can only be among those that were added last: opening
- * indexes what is not indexed on the last two pages. And indexes of entries that
- * are blank count for nothing, as it is kept in memory which ones are not.
+ * The process may be killed after any write: what is replaced is removed before it
+ * is added anew.
  */
 export class BlockLog {
   readonly #records: Records
   readonly #pages: LogPages
   readonly #logger: Logger
+  readonly #index = new HashIndex()
   /**
    * The sequences of all entries that are not blank
    */
@@ -79,10 +69,10 @@ export class BlockLog {
   #waiting: Change[] = []
   #writing = false
   /**
-   * What is to be written to undo a commit that has failed, and is read instead
-   * of what is there
+   * The pages that are to be written to undo a commit that has failed, and are
+   * read instead of what is there
    */
-  #undo?: Undo
+  #undo?: Map<number, Page>
 
   private constructor (records: Records, logger: Logger) {
     this.#records = records
@@ -115,33 +105,25 @@ export class BlockLog {
   }
 
   /**
-   * The sequence of a hash, if it is there
+   * The sequence of a multihash, if it is there
    */
-  async sequence (hash: string, options?: AbortOptions): Promise<number | undefined> {
-    if (this.#undo?.index.has(hash) === true) {
-      return this.#undo.index.get(hash)
-    }
-
-    const sequence = await this.#indexed(hash, options)
-
-    return sequence != null && this.#live.has(sequence) ? sequence : undefined
+  sequence (multihash: Uint8Array): number | undefined {
+    return this.#index.get(multihash)
   }
 
   /**
-   * Adds a hash, and removes the entry that it may have. Resolves to its new
+   * Adds a multihash, and removes the entry that it may have. Resolves to its new
    * sequence when that is written.
    */
-  async append (hash: string, multihash: Uint8Array, removes?: number): Promise<number> {
-    const { sequence } = await this.#write({ hash, adds: multihash, removes })
-
-    return sequence as number
+  append (multihash: Uint8Array, removes?: number): Promise<number> {
+    return this.#write({ multihash, adds: true, removes })
   }
 
   /**
-   * Removes the entry of a hash
+   * Removes the entry of a multihash
    */
-  async remove (hash: string, sequence: number): Promise<void> {
-    await this.#write({ hash, removes: sequence })
+  async remove (multihash: Uint8Array, sequence: number): Promise<void> {
+    await this.#write({ multihash, adds: false, removes: sequence })
   }
 
   /**
@@ -164,7 +146,7 @@ export class BlockLog {
   }
 
   async #readPages (): Promise<void> {
-    let lastTwo: Uint8Array[] = []
+    let last: Uint8Array | undefined
 
     for await (const bytes of this.#pages.all()) {
       if (this.#last % PAGE_ENTRIES !== 0) {
@@ -175,37 +157,22 @@ export class BlockLog {
         this.#last++
 
         if (end > start) {
+          const multihash = bytes.subarray(start, end)
+
+          if (!isSha256Multihash(multihash)) {
+            // throws for what is none
+            hashOf(multihash)
+          }
+
           this.#live.add(this.#last)
+          this.#index.set(multihash, this.#last)
         }
       })
 
-      lastTwo = [...lastTwo.slice(-1), bytes]
+      last = bytes
     }
 
-    const pages = lastTwo.map(decodePage)
-    this.#tail = pages.at(-1) ?? []
-    await this.#mendIndex(pages.flat())
-  }
-
-  /**
-   * Indexes those of the last entries that are not
-   */
-  async #mendIndex (entries: Page): Promise<void> {
-    const lacking = new Map<string, number>()
-    let sequence = this.#last - entries.length
-
-    for (const entry of entries) {
-      sequence++
-
-      if (entry.length > 0 && await this.#indexed(hashOf(entry)) !== sequence) {
-        lacking.set(hashOf(entry), sequence)
-      }
-    }
-
-    if (lacking.size > 0) {
-      this.#logger('%d hashes were not indexed when the store was last used', lacking.size)
-      await this.#index(lacking)
-    }
+    this.#tail = last == null ? [] : decodePage(last)
   }
 
   async #readId (): Promise<void> {
@@ -220,9 +187,9 @@ export class BlockLog {
     }
   }
 
-  async #write (change: Pick<Change, 'hash' | 'removes' | 'adds'>): Promise<Change> {
+  #write (change: Pick<Change, 'multihash' | 'removes' | 'adds'>): Promise<number> {
     return new Promise((resolve, reject) => {
-      const waiting: Change = { ...change, onWritten: () => { resolve(waiting) }, onFailed: reject }
+      const waiting: Change = { ...change, onWritten: () => { resolve(waiting.sequence ?? 0) }, onFailed: reject }
 
       this.#waiting.push(waiting)
 
@@ -252,9 +219,6 @@ export class BlockLog {
     this.#writing = false
   }
 
-  /**
-   * Writes the pages, then the index
-   */
   async #commit (changes: Change[]): Promise<void> {
     await this.#rollBack()
 
@@ -281,13 +245,13 @@ export class BlockLog {
         await set(change.removes, BLANK)
       }
 
-      if (change.adds != null) {
+      if (change.adds) {
         if (last === MAX_SEQUENCE) {
           throw new RangeError('The log is full: there is no sequence left')
         }
 
         change.sequence = ++last
-        await set(last, change.adds)
+        await set(last, change.multihash)
       }
     }
 
@@ -295,10 +259,8 @@ export class BlockLog {
       for (const number of [...pages.keys()].sort((a, b) => a - b)) {
         await this.#pages.write(number, pages.get(number) ?? [])
       }
-
-      await this.#index(new Map(changes.map(({ hash, sequence }) => [hash, sequence])))
     } catch (err) {
-      this.#undo = { pages: before, index: new Map(changes.map(({ hash, removes }) => [hash, removes])) }
+      this.#undo = before
 
       await this.#rollBack().catch(err => {
         this.#logger.error('could not undo a write that had failed, will try again before the next one - %e', err)
@@ -307,13 +269,15 @@ export class BlockLog {
       throw err
     }
 
-    for (const { removes, sequence } of changes) {
+    for (const { multihash, removes, sequence } of changes) {
       if (removes != null) {
         this.#live.delete(removes)
+        this.#index.delete(multihash)
       }
 
       if (sequence != null) {
         this.#live.add(sequence)
+        this.#index.set(multihash, sequence)
       }
     }
 
@@ -326,12 +290,8 @@ export class BlockLog {
    */
   async #rollBack (): Promise<void> {
     if (this.#undo != null) {
-      const { index, pages } = this.#undo
-
-      await this.#index(index)
-
-      for (const number of [...pages.keys()].sort((a, b) => b - a)) {
-        await this.#pages.write(number, pages.get(number) ?? [])
+      for (const number of [...this.#undo.keys()].sort((a, b) => b - a)) {
+        await this.#pages.write(number, this.#undo.get(number) ?? [])
       }
 
       this.#undo = undefined
@@ -345,38 +305,11 @@ export class BlockLog {
     const last = pageOf(this.#last)
 
     if (number < last) {
-      return this.#undo?.pages.get(number) ?? this.#pages.read(number, options)
+      return this.#undo?.get(number) ?? this.#pages.read(number, options)
     }
 
     return number === last ? this.#tail : []
   }
-
-  async #indexed (hash: string, options?: AbortOptions): Promise<number | undefined> {
-    const bytes = await this.#records.find(`hash/${hash}`, options)
-
-    return bytes == null ? undefined : decodeSequence(bytes)
-  }
-
-  async #index (sequences: Map<string, number | undefined>): Promise<void> {
-    await this.#records.putAll([...sequences].map(([hash, sequence]) => [
-      `hash/${hash}`,
-      sequence == null ? undefined : encodeSequence(sequence)
-    ]))
-  }
-}
-
-function encodeSequence (sequence: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, sequence)
-
-  return bytes
-}
-
-/**
- * Not a sequence is like no index: the hash is not there, and can be put again
- */
-function decodeSequence (bytes: Uint8Array): number | undefined {
-  return bytes.length === 4 ? new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) : undefined
 }
 
 /**
@@ -384,7 +317,7 @@ function decodeSequence (bytes: Uint8Array): number | undefined {
  */
 function hashOf (entry: Uint8Array): string {
   try {
-    return blockHash(Digest.decode(entry))
+    return hashOfMultihash(entry)
   } catch (err) {
     throw new StoreCorruptError(`An entry of the log is not a multihash: ${String(err)}`)
   }

@@ -1,7 +1,7 @@
 import { InvalidParametersError, NotFoundError } from '@libp2p/interface'
 import { logger } from '@libp2p/logger'
 import { TypedEventEmitter } from 'main-event'
-import { checkBlockHash, isBlockHash, parseBlockHash } from './block-hash.ts'
+import { checkBlockHash, multihashOf, parseBlockHash } from './block-hash.ts'
 import { BlockLog } from './block-log.ts'
 import { Cursors } from './cursors.ts'
 import { Records } from './records.ts'
@@ -26,9 +26,8 @@ export interface BlockStoreInit {
   blockstore: StoreBlockstore
 
   /**
-   * Where the log, its index and the cursors are. It must be open, and can have
-   * other records as well. One that makes a file of each record has a file for
-   * each hash; one of level is better for many of them.
+   * Where the log and the cursors are. It must be open, and can have other records
+   * as well.
    */
   datastore: StoreDatastore
 
@@ -50,11 +49,9 @@ export interface BlockStoreInit {
 
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
- * of the log, which takes about half a second for a million hashes, and keeps
- * one bit in memory for each hash that was ever put.
+ * of the log, and keeps at most 40 bytes in memory for each hash.
  *
- * A put is written in this order: the block, a page of the log, the index. So
- * whenever the process is killed, each hash of the log has its block, and what
+ * A put is written in this order: the block, a page of the log. So whenever the process is killed, each hash of the log has its block, and what
  * was not finished can be put again. The methods throw what the blockstore and
  * the datastore throw.
  *
@@ -78,7 +75,7 @@ export async function blockStore (init: BlockStoreInit): Promise<Store> {
   const { blockstore, datastore, prefix = '/hash-exchange', log = logger('libp2p:hash-exchange:store') } = init ?? {}
 
   checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])
-  checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete', 'batch'])
+  checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete'])
 
   if (typeof prefix !== 'string' || !/^(\/[^/]+)+$/.test(prefix)) {
     throw new InvalidParametersError(`The prefix must be names with a "/" before each, not ${JSON.stringify(prefix)}`)
@@ -121,42 +118,43 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     return this.#log.lastSequence
   }
 
-  async has (hash: string, options?: AbortOptions): Promise<boolean> {
-    return await this.sequence(hash, options) != null
+  has (hash: string, options?: AbortOptions): boolean {
+    return this.sequence(hash, options) != null
   }
 
-  async sequence (hash: string, options?: AbortOptions): Promise<number | undefined> {
-    return isBlockHash(hash) ? this.#log.sequence(hash, options) : undefined
+  sequence (hash: string, options?: AbortOptions): number | undefined {
+    options?.signal?.throwIfAborted()
+    const multihash = multihashOf(hash)
+
+    return multihash == null ? undefined : this.#log.sequence(multihash)
   }
 
-  async * get (hash: string, options?: AbortOptions): AsyncGenerator<Uint8Array> {
+  get (hash: string, options: AbortOptions = {}): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
     const cid = parseBlockHash(hash)
 
-    if (cid == null || await this.#log.sequence(hash, options) == null) {
-      throw new NotFoundError(`"${hash}" is not in the store`)
+    if (cid == null || this.#log.sequence(cid.multihash.bytes) == null) {
+      return notFound(hash, options)
     }
 
-    try {
-      yield * this.#blockstore.get(cid, options)
-    } catch (err: any) {
-      // blockstores of files say "not found" whatever happens
-      options?.signal?.throwIfAborted()
+    // a generator: it does nothing before it is read
+    const source = this.#blockstore.get(cid, options)
 
-      if (err?.name !== 'NotFoundError' || await this.#isStored(hash, cid)) {
-        throw err
-      }
-
-      throw new NotFoundError(`The block of "${hash}" is gone`)
-    }
+    return Symbol.asyncIterator in source ? this.#readAsync(hash, cid, source, options) : this.#read(hash, cid, source, options)
   }
 
   async put (hash: string, source: BlockSource, { signal }: AbortOptions = {}): Promise<number> {
+    if (source instanceof Uint8Array) {
+      const cid = checkBlockHash(hash)
+
+      return this.#turns.take(hash, async () => this.#put(hash, cid, source, signal), signal)
+    }
+
     const watched = new WatchedSource(source, signal)
 
     try {
       const cid = checkBlockHash(hash)
 
-      return await this.#turns.take(hash, async () => this.#put(hash, cid, watched, signal), signal)
+      return await this.#turns.take(hash, async () => this.#put(hash, cid, watched.content, signal, watched), signal)
     } finally {
       watched.release()
     }
@@ -166,13 +164,13 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     const cid = parseBlockHash(hash)
 
     return cid != null && this.#turns.take(hash, async () => {
-      const sequence = await this.#log.sequence(hash)
+      const sequence = this.#log.sequence(cid.multihash.bytes)
 
       if (sequence == null) {
         return false
       }
 
-      await this.#remove({ hash, sequence })
+      await this.#remove({ hash, sequence }, cid)
       await this.#blockstore.delete(cid)
 
       return true
@@ -191,18 +189,19 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     await this.#cursors.set(peer, cursor, options)
   }
 
-  async #put (hash: string, cid: CID, source: WatchedSource, signal?: AbortSignal): Promise<number> {
-    const earlier = await this.#log.sequence(hash)
+  async #put (hash: string, cid: CID, content: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal, source?: WatchedSource): Promise<number> {
+    const multihash = cid.multihash.bytes
+    const earlier = this.#log.sequence(multihash)
 
     if (earlier != null && await this.#blockstore.has(cid)) {
       return earlier
     }
 
     try {
-      await this.#blockstore.put(cid, source.content, { signal })
+      await this.#blockstore.put(cid, content, { signal })
     } catch (err) {
       // blockstores make errors of their own of both
-      if (source.failure != null) {
+      if (source?.failure != null) {
         throw source.failure.error
       }
 
@@ -211,11 +210,48 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     }
 
     // one whose block was deleted behind our back gets a new sequence, so that it is announced again
-    const sequence = await this.#log.append(hash, cid.multihash.bytes, earlier)
+    const sequence = await this.#log.append(multihash, earlier)
 
     this.safeDispatchEvent('put', { detail: { hash, sequence } })
 
     return sequence
+  }
+
+  /**
+   * What is there at once is also given at once, which is several times as fast
+   */
+  * #read (hash: string, cid: CID, source: Iterable<Uint8Array>, { signal }: AbortOptions): Generator<Uint8Array> {
+    signal?.throwIfAborted()
+
+    try {
+      yield * source
+    } catch (err: any) {
+      signal?.throwIfAborted()
+
+      if (err?.name !== 'NotFoundError') {
+        throw err
+      }
+
+      this.#isStored(hash, cid).catch(err => { this.#logger.error('could not find out if the block of %s is there - %e', hash, err) })
+      throw err
+    }
+  }
+
+  async * #readAsync (hash: string, cid: CID, source: AsyncIterable<Uint8Array>, { signal }: AbortOptions): AsyncGenerator<Uint8Array> {
+    signal?.throwIfAborted()
+
+    try {
+      yield * source
+    } catch (err: any) {
+      // blockstores of files say "not found" whatever happens
+      signal?.throwIfAborted()
+
+      if (err?.name !== 'NotFoundError' || await this.#isStored(hash, cid)) {
+        throw err
+      }
+
+      throw new NotFoundError(`The block of "${hash}" is gone`)
+    }
   }
 
   /**
@@ -228,21 +264,27 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
         return true
       }
 
-      const sequence = await this.#log.sequence(hash)
+      const sequence = this.#log.sequence(cid.multihash.bytes)
 
       if (sequence != null) {
         this.#logger.error('the block of %s is gone, deleted by somebody else', hash)
-        await this.#remove({ hash, sequence })
+        await this.#remove({ hash, sequence }, cid)
       }
 
       return false
     })
   }
 
-  async #remove (entry: StoreEntry): Promise<void> {
-    await this.#log.remove(entry.hash, entry.sequence)
+  async #remove (entry: StoreEntry, { multihash }: CID): Promise<void> {
+    await this.#log.remove(multihash.bytes, entry.sequence)
     this.safeDispatchEvent('delete', { detail: entry })
   }
+}
+
+// eslint-disable-next-line require-yield
+function * notFound (hash: string, { signal }: AbortOptions): Generator<Uint8Array> {
+  signal?.throwIfAborted()
+  throw new NotFoundError(`"${hash}" is not in the store`)
 }
 
 function checkMethods (name: string, value: any, methods: string[]): void {

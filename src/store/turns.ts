@@ -18,26 +18,23 @@ export class Turns {
    * Rejects with the reason of the signal if that is aborted before the task has
    * begun, and with what the task rejects
    */
-  async take<T> (key: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const before = this.#last.get(key)
-    const turn = wait(before, signal).then(task)
+  take<T> (key: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (signal?.aborted === true) {
+      return Promise.reject(signal.reason)
+    }
 
-    // those that follow wait for both, as this one may have been given up
-    const last = Promise.allSettled([before, turn]).then(() => {
+    const before = this.#last.get(key)
+    const turn = before == null ? task() : raceSignal(before, signal).then(task)
+    const end = (): void => {
       if (this.#last.get(key) === last) {
         this.#last.delete(key)
       }
-    })
+    }
+    // those that follow wait for both, as this one may have been given up
+    const last = (before == null ? turn : Promise.allSettled([before, turn])).then(end, end)
+
     this.#last.set(key, last)
 
     return turn
-  }
-}
-
-async function wait (before?: Promise<unknown>, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted()
-
-  if (before != null) {
-    await raceSignal(before, signal)
   }
 }

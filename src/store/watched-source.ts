@@ -2,6 +2,8 @@ import { InvalidParametersError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import type { BlockSource } from './store.ts'
 
+type ChunkSource = Exclude<BlockSource, Uint8Array>
+
 /**
  * Content on its way into a blockstore. Blockstores throw errors of their own
  * when a source fails: this one keeps what it threw.
@@ -10,14 +12,14 @@ export class WatchedSource {
   /**
    * What is given to the blockstore: chunks are asked for as it takes them
    */
-  readonly content: Uint8Array | AsyncIterable<Uint8Array>
+  readonly content: AsyncIterable<Uint8Array>
 
   /**
    * What the source threw, if it did
    */
   failure?: { error: unknown }
 
-  readonly #source: Exclude<BlockSource, Uint8Array>
+  readonly #source: ChunkSource
   readonly #signal?: AbortSignal
   #iterator?: Iterator<Uint8Array> | AsyncIterator<Uint8Array>
   #ended = false
@@ -25,17 +27,13 @@ export class WatchedSource {
   /**
    * Throws InvalidParametersError
    */
-  constructor (source: BlockSource, signal?: AbortSignal) {
-    if (source instanceof Uint8Array) {
-      this.#source = [source]
-      this.content = source
-    } else if (isIterable(source)) {
-      this.#source = source
-      this.content = this.#read()
-    } else {
+  constructor (source: ChunkSource, signal?: AbortSignal) {
+    if (!isIterable(source)) {
       throw new InvalidParametersError('The source of a block must be a Uint8Array, or an iterable or async iterable of Uint8Arrays')
     }
 
+    this.#source = source
+    this.content = this.#read()
     this.#signal = signal
   }
 
@@ -87,6 +85,6 @@ export class WatchedSource {
   }
 }
 
-function isIterable (source: unknown): source is Exclude<BlockSource, Uint8Array> {
+function isIterable (source: unknown): source is ChunkSource {
   return typeof source === 'object' && source != null && (Symbol.asyncIterator in source || Symbol.iterator in source)
 }

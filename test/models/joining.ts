@@ -181,7 +181,11 @@ export function joining (rules: Rules, peers: [PeerConfig, PeerConfig]): Model<S
         return -1
       }
 
-      return this.ends ? (rules.putsAreNews ? this.side.promised : -1) : this.node.log.length
+      if (!this.ends) {
+        return this.node.log.length
+      }
+
+      return rules.putsAreNews ? this.side.promised : -1
     }
 
     get following (): boolean {

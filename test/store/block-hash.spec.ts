@@ -5,7 +5,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import * as Digest from 'multiformats/hashes/digest'
-import { blockHash, checkBlockHash, isBlockHash, isSha256Hash, parseBlockHash } from '../../src/store/block-hash.ts'
+import { blockHash, checkBlockHash, hashOfMultihash, isBlockHash, isSha256Hash, multihashOf, parseBlockHash } from '../../src/store/block-hash.ts'
 import { content } from '../fixtures/content.ts'
 import { runs } from '../fixtures/runs.ts'
 
@@ -35,6 +35,20 @@ describe('block hashes', () => {
     expect(hash).to.match(/^bafkrei.{52}$/)
   })
 
+  it('are the text that a CID has, and back', () => {
+    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), bytes => {
+      const digest = Digest.create(SHA2_256, bytes)
+      const cid = CID.createV1(raw.code, digest)
+      const hash = blockHash(digest)
+
+      expect(hash).to.equal(cid.toString())
+      expect(hashOfMultihash(digest.bytes)).to.equal(hash)
+      expect(multihashOf(hash)).to.deep.equal(digest.bytes)
+      expect(parseBlockHash(hash)?.equals(cid)).to.be.true()
+      expect(parseBlockHash(hash)?.multihash.digest).to.deep.equal(bytes)
+    }), { numRuns: runs(200, 5000) })
+  })
+
   it('are parsed, whatever their hash function', () => {
     // sha2-256 cut to 20 bytes and to none, sha2-512, blake2b-256, and one that is twice as long as usual
     for (const multihash of [digest, Digest.create(SHA2_256, content(1, 20)), Digest.create(SHA2_256, content(1, 0)), Digest.create(0x13, content(1, 64)), Digest.create(0xb220, content(1, 32)), Digest.create(0x13, content(1, 128))]) {
@@ -47,6 +61,8 @@ describe('block hashes', () => {
       expect(cid?.toString()).to.equal(hash)
       expect(checkBlockHash(hash).equals(cid)).to.be.true()
       expect(isBlockHash(hash)).to.be.true()
+      expect(multihashOf(hash)).to.deep.equal(multihash.bytes)
+      expect(hashOfMultihash(multihash.bytes)).to.equal(hash)
       expect(isSha256Hash(hash)).to.equal(multihash === digest)
     }
   })

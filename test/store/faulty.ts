@@ -1,6 +1,5 @@
 import type { StoreBlockstore } from '../../src/store/block-store.ts'
 import type { StoreDatastore } from '../../src/store/records.ts'
-import type { Key } from 'interface-datastore/key'
 
 /**
  * Whose writes fail. All stores that share it are counted together.
@@ -36,13 +35,7 @@ export class Faults {
   }
 }
 
-/**
- * In what a batch differs: one of files writes in any order, and a part of them
- * if it is stopped; one of level all at once
- */
-export type BatchKind = 'in order' | 'backwards' | 'at once'
-
-export function faultyDatastore (datastore: StoreDatastore, faults: Faults, kind: BatchKind = 'in order'): StoreDatastore {
+export function faultyDatastore (datastore: StoreDatastore, faults: Faults): StoreDatastore {
   return {
     get: (key, options) => datastore.get(key, options),
     has: (key, options) => datastore.has(key, options),
@@ -52,35 +45,15 @@ export function faultyDatastore (datastore: StoreDatastore, faults: Faults, kind
     },
     delete: async (key) => {
       await faults.write(`delete ${key.toString()}`, () => datastore.delete(key))
-    },
-    batch: () => {
-      const writes: Array<{ name: string, task(): unknown }> = []
-
-      return {
-        put: (key: Key, value: Uint8Array) => {
-          writes.push({ name: `put ${key.toString()}`, task: () => datastore.put(key, value) })
-        },
-        delete: (key: Key) => {
-          writes.push({ name: `delete ${key.toString()}`, task: () => datastore.delete(key) })
-        },
-        commit: async () => {
-          if (kind === 'at once') {
-            await faults.write(writes.map(({ name }) => name).join(', '), async () => Promise.all(writes.map(({ task }) => task())))
-            return
-          }
-
-          for (const { name, task } of kind === 'in order' ? writes : writes.reverse()) {
-            await faults.write(name, task)
-          }
-        }
-      }
     }
   }
 }
 
 export function faultyBlockstore (blockstore: StoreBlockstore, faults: Faults): StoreBlockstore {
   return {
-    get: (cid, options) => blockstore.get(cid, options),
+    get: async function * (cid, options) {
+      yield * blockstore.get(cid, options)
+    },
     has: (cid, options) => blockstore.has(cid, options),
     put: async (cid, value, options) => {
       await faults.write(`put block ${cid.toString()}`, () => blockstore.put(cid, value, options))

@@ -10,7 +10,6 @@ import { runs } from '../fixtures/runs.ts'
 import { recordEvents } from './events.ts'
 import { faultyBlockstore, faultyDatastore, Faults } from './faulty.ts'
 import { blockOf, hashOf, range } from './hashes.ts'
-import type { BatchKind } from './faulty.ts'
 import type { Store, StoreEntry } from '../../src/store/store.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -35,7 +34,6 @@ interface Program {
    */
   filled: number
   steps: Step[]
-  batches: BatchKind
 }
 
 /**
@@ -51,8 +49,7 @@ const step = fc.uniqueArray(fc.record<Command>({
 
 const program = fc.record<Program>({
   filled: fc.constantFrom(0, 0, 1, 126, 127, 128, 129, 256, 257),
-  steps: fc.array(step, { maxLength: 10 }),
-  batches: fc.constantFrom('in order', 'backwards', 'at once')
+  steps: fc.array(step, { maxLength: 10 })
 })
 
 function cidOf (index: number): CID {
@@ -140,7 +137,7 @@ class Run {
       try {
         this.#store = await blockStore({
           blockstore: faultyBlockstore(this.#blockstore, this.faults),
-          datastore: faultyDatastore(this.#datastore, this.faults, this.#program.batches)
+          datastore: faultyDatastore(this.#datastore, this.faults)
         })
       } catch (err: any) {
         if (!isFaulty(err)) {
@@ -248,7 +245,7 @@ class Run {
       return
     }
 
-    const err = await all(this.#store.get(hashOf(index))).then(() => {}, err => err)
+    const err = await (async () => all(this.#store.get(hashOf(index))))().then(() => {}, err => err)
 
     if (isFaulty(err)) {
       throw err

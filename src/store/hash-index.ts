@@ -1,0 +1,158 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { isSha256Multihash } from './block-hash.ts'
+
+/**
+ * A slot is 16 bytes of key and the sequence, 0 where it is free
+ */
+const KEY_WORDS = 4
+
+const MIN_SLOTS = 1024
+
+/**
+ * How full it may get, and how much it grows then: it takes 27 bytes for each hash
+ * when it is full, and 39 when it has just grown
+ */
+const MAX_LOAD = 0.75
+const GROWTH = 1.45
+
+/**
+ * The sequence of each hash, in memory: a hash table with linear probing in which
+ * the first 16 bytes of a SHA-256 stand for the hash, as two that begin with the
+ * same cannot be found. Where a key goes is mixed with random numbers, so that
+ * nobody can choose many that go to the same place.
+ */
+export class HashIndex {
+  #slots = MIN_SLOTS
+  #keys = new Uint32Array(MIN_SLOTS * KEY_WORDS)
+  #sequences = new Uint32Array(MIN_SLOTS)
+  #size = 0
+  // the key that is looked for
+  readonly #key = new Uint32Array(KEY_WORDS)
+  readonly #seed = globalThis.crypto.getRandomValues(new Uint32Array(KEY_WORDS)).map(word => word | 1)
+
+  get size (): number {
+    return this.#size
+  }
+
+  get (multihash: Uint8Array): number | undefined {
+    const sequence = this.#sequences[this.#find(multihash)]
+
+    return sequence === 0 ? undefined : sequence
+  }
+
+  /**
+   * Keeps a sequence, from 1 on
+   */
+  set (multihash: Uint8Array, sequence: number): void {
+    let slot = this.#find(multihash)
+
+    if (this.#sequences[slot] === 0) {
+      if (this.#size >= this.#slots * MAX_LOAD) {
+        this.#grow()
+        slot = this.#find(multihash)
+      }
+
+      this.#keys.set(this.#key, slot * KEY_WORDS)
+      this.#size++
+    }
+
+    this.#sequences[slot] = sequence
+  }
+
+  delete (multihash: Uint8Array): void {
+    let free = this.#find(multihash)
+
+    if (this.#sequences[free] === 0) {
+      return
+    }
+
+    this.#size--
+
+    // those behind it move up, unless they would come before their own place
+    for (let slot = this.#next(free); this.#sequences[slot] !== 0; slot = this.#next(slot)) {
+      const home = this.#home(this.#keys, slot * KEY_WORDS)
+      const fromHome = (slot - home + this.#slots) % this.#slots
+      const fromFree = (slot - free + this.#slots) % this.#slots
+
+      if (fromHome >= fromFree) {
+        this.#keys.copyWithin(free * KEY_WORDS, slot * KEY_WORDS, (slot + 1) * KEY_WORDS)
+        this.#sequences[free] = this.#sequences[slot]
+        free = slot
+      }
+    }
+
+    this.#sequences[free] = 0
+  }
+
+  /**
+   * The slot that a multihash is in, or that is free for it
+   */
+  #find (multihash: Uint8Array): number {
+    const [a, b, c, d] = this.#read(multihash)
+    let slot = this.#home(this.#key, 0)
+
+    while (this.#sequences[slot] !== 0) {
+      const i = slot * KEY_WORDS
+
+      if (this.#keys[i] === a && this.#keys[i + 1] === b && this.#keys[i + 2] === c && this.#keys[i + 3] === d) {
+        break
+      }
+
+      slot = this.#next(slot)
+    }
+
+    return slot
+  }
+
+  /**
+   * The digest of the usual hash is a SHA-256 itself
+   */
+  #read (multihash: Uint8Array): Uint32Array {
+    const isSha256 = isSha256Multihash(multihash)
+    const bytes = isSha256 ? multihash : sha256(multihash)
+
+    for (let i = 0, at = isSha256 ? 2 : 0; i < KEY_WORDS; i++, at += 4) {
+      this.#key[i] = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24
+    }
+
+    return this.#key
+  }
+
+  #home (keys: Uint32Array, at: number): number {
+    let mixed = 0
+
+    for (let i = 0; i < KEY_WORDS; i++) {
+      mixed = Math.imul(mixed ^ keys[at + i] ^ keys[at + i] >>> 15, this.#seed[i])
+      mixed ^= mixed >>> 16
+    }
+
+    // to the number of slots, which is not a power of 2
+    return Math.floor((mixed >>> 0) / 2 ** 32 * this.#slots)
+  }
+
+  #next (slot: number): number {
+    return slot + 1 === this.#slots ? 0 : slot + 1
+  }
+
+  #grow (): void {
+    const keys = this.#keys
+    const sequences = this.#sequences
+
+    this.#slots = Math.ceil(this.#slots * GROWTH)
+    this.#keys = new Uint32Array(this.#slots * KEY_WORDS)
+    this.#sequences = new Uint32Array(this.#slots)
+
+    for (let old = 0; old < sequences.length; old++) {
+      if (sequences[old] !== 0) {
+        let slot = this.#home(keys, old * KEY_WORDS)
+
+        while (this.#sequences[slot] !== 0) {
+          slot = this.#next(slot)
+        }
+
+        this.#keys.set(keys.subarray(old * KEY_WORDS, (old + 1) * KEY_WORDS), slot * KEY_WORDS)
+        this.#sequences[slot] = sequences[old]
+      }
+    }
+  }
+}
