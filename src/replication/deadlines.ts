@@ -1,4 +1,4 @@
-interface Task {
+export interface Task {
   began: number
   onLate(err: Error): void
 }
@@ -20,21 +20,23 @@ export class Deadlines {
   }
 
   /**
-   * A task begins. Returns what is to be called when it has ended.
+   * A task begins. Returns what is to be given to `end()`.
    */
-  begin (onLate: (err: Error) => void): () => void {
+  begin (onLate: (err: Error) => void): Task {
     const task = { began: performance.now(), onLate }
 
     this.#tasks.add(task)
     this.#timer ??= setTimeout(() => { this.#check() }, this.#ms)
 
-    return () => {
-      this.#tasks.delete(task)
+    return task
+  }
 
-      if (this.#tasks.size === 0) {
-        clearTimeout(this.#timer)
-        this.#timer = undefined
-      }
+  end (task: Task): void {
+    this.#tasks.delete(task)
+
+    if (this.#tasks.size === 0) {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
     }
   }
 

@@ -213,23 +213,20 @@ export class Fetching {
       if (parts == null) {
         void this.#receive(want, response)
       } else {
-        this.#receiveWhole(want, response, concat(parts))
+        this.#receiveWhole(want, response, joined(parts))
       }
     }
   }
 
   #receiveWhole (want: Want, response: ReceivedResponse, content: Uint8Array): void {
-    const { intake } = this.#owner
     const bytes = content.length
+    const onError = (err: Error): void => { this.#onError(want, response, err, bytes) }
 
     try {
       this.#onBytes(bytes)
-      intake.put(checkBlockHash(want.hash), want.hash, content).then(
-        sequence => { this.#onStored(want, sequence, bytes, bytes) },
-        err => { this.#onError(want, response, toError(err), bytes) }
-      )
+      this.#owner.intake.put(checkBlockHash(want.hash), want.hash, content, sequence => { this.#onStored(want, sequence, bytes, bytes) }, onError)
     } catch (err: any) {
-      this.#onError(want, response, toError(err), bytes)
+      onError(toError(err))
     }
   }
 
@@ -341,4 +338,13 @@ export class Fetching {
       this.#came = 0
     }
   }
+}
+
+/**
+ * In a buffer of its own: a view would keep a larger one with it
+ */
+function joined (parts: Uint8Array[]): Uint8Array {
+  const [first] = parts
+
+  return parts.length === 1 && first.byteLength === first.buffer.byteLength ? first : concat(parts)
 }

@@ -497,5 +497,9 @@ export class Taking implements Offerer {
  * Without a promise for each that is known at once
  */
 function allOf (values: Array<boolean | Promise<boolean>>): boolean[] | Promise<boolean[]> {
-  return values.every(value => typeof value === 'boolean') ? values : Promise.all(values)
+  return values.some(isPromise) ? Promise.all(values.map(async value => value)) : values as boolean[]
+}
+
+function isPromise (value: boolean | Promise<boolean>): boolean {
+  return typeof value !== 'boolean'
 }

@@ -100,13 +100,24 @@ function encodeSha256 (multihash: Uint8Array): string {
 }
 
 /**
- * The bytes of the CID of which a hash is the text, if it is a usual one
+ * What was decoded last. A hash that comes, or is asked for, is looked at several
+ * times in a row, which is a tenth of what a small block costs.
+ */
+let last = { hash: '', bytes: undefined as Uint8Array<ArrayBuffer> | undefined }
+
+/**
+ * The bytes of the CID of which a hash is the text, if it is a usual one. They
+ * must not be changed.
  */
 function decodeSha256 (hash: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!hasShapeOfSha256(hash)) {
-    return
+  if (hash !== last.hash) {
+    last = { hash, bytes: hasShapeOfSha256(hash) ? decode(hash) : undefined }
   }
 
+  return last.bytes
+}
+
+function decode (hash: string): Uint8Array<ArrayBuffer> | undefined {
   const bytes = new Uint8Array(CID_PREFIX_BYTES + 2 + SHA2_256_BYTES)
   let bits = 0
   let value = 0

@@ -144,17 +144,13 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
 
   async put (hash: string, source: BlockSource, { signal }: AbortOptions = {}): Promise<number> {
     if (source instanceof Uint8Array) {
-      const cid = checkBlockHash(hash)
-
-      return this.#turns.take(hash, async () => this.#put(hash, cid, source, signal), signal)
+      return this.#take(hash, source, undefined, signal)
     }
 
     const watched = new WatchedSource(source, signal)
 
     try {
-      const cid = checkBlockHash(hash)
-
-      return await this.#turns.take(hash, async () => this.#put(hash, cid, watched.content, signal, watched), signal)
+      return await this.#take(hash, watched.content, watched, signal)
     } finally {
       watched.release()
     }
@@ -189,7 +185,23 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     await this.#cursors.set(peer, cursor, options)
   }
 
-  async #put (hash: string, cid: CID, content: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal, source?: WatchedSource): Promise<number> {
+  async #take (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, source?: WatchedSource, signal?: AbortSignal): Promise<number> {
+    const cid = checkBlockHash(hash)
+
+    signal?.throwIfAborted()
+
+    if (!this.#turns.begin(hash)) {
+      await this.#turns.wait(hash, signal)
+    }
+
+    try {
+      return await this.#put(hash, cid, content, source, signal)
+    } finally {
+      this.#turns.end(hash)
+    }
+  }
+
+  async #put (hash: string, cid: CID, content: Uint8Array | AsyncIterable<Uint8Array>, source?: WatchedSource, signal?: AbortSignal): Promise<number> {
     const multihash = cid.multihash.bytes
     const earlier = this.#log.sequence(multihash)
 

@@ -37,18 +37,30 @@ export function placeOf (sequence: number): number {
  * Each entry with its length as a varint before it
  */
 export function encodePage (page: Page): Uint8Array {
-  const size = page.reduce((size, { length }) => size + varint.encodingLength(length) + length, 0)
+  let size = 0
+
+  for (const { length } of page) {
+    size += length + lengthBytes(length)
+  }
+
   const bytes = new Uint8Array(size)
   let offset = 0
 
   for (const entry of page) {
     varint.encodeTo(entry.length, bytes, offset)
-    offset += varint.encodingLength(entry.length)
+    offset += lengthBytes(entry.length)
     bytes.set(entry, offset)
     offset += entry.length
   }
 
   return bytes
+}
+
+/**
+ * A page is written for each put that nothing else is put with
+ */
+function lengthBytes (length: number): number {
+  return length < 0x80 ? 1 : varint.encodingLength(length)
 }
 
 /**
