@@ -58,20 +58,15 @@
  * })
  *
  * for (const hash of hashes) {
- *   const { stream } = await ex.get(hash)
- *   const chunks: Uint8Array[] = []
- *
- *   for await (const chunk of stream) {
- *     chunks.push(chunk)
- *   }
- *
- *   const bytes = Buffer.concat(chunks)
+ *   const response = await ex.get(hash)
+ *   // for large content there is response.stream
+ *   const bytes = await response.bytes()
  *
  *   if (sha256(bytes) !== hash) {
  *     throw new Error(`${ex.remotePeer} sent something else for ${hash}`)
  *   }
  *
- *   console.info(hash, bytes.toString())
+ *   console.info(hash, new TextDecoder().decode(bytes))
  * }
  *
  * await ex.close()

@@ -98,6 +98,15 @@ export interface ExchangeResponse {
   stream: AsyncIterable<Uint8Array>
 
   /**
+   * All of the bytes in one piece, in a buffer of their own, instead of reading the
+   * stream: less work for small content. Rejects as the stream throws, and with
+   * LimitError when there are more than `max`; the rest is cancelled then.
+   *
+   * @param max - in bytes, 16 MiB by default
+   */
+  bytes(max?: number): Promise<Uint8Array>
+
+  /**
    * Cancels the rest at the remote. The stream throws the error.
    *
    * @param err - AbortError by default

@@ -1,5 +1,6 @@
 import { AbortError, StreamStateError } from '@libp2p/interface'
-import { BodyCutError, RemoteError } from '../errors.ts'
+import { BodyCutError, LimitError, RemoteError } from '../errors.ts'
+import { GatheredBytes } from './gathered-bytes.ts'
 import type { ReceivedResponse } from './api.ts'
 import type { InboundBody } from '../wire/channels.ts'
 
@@ -14,6 +15,11 @@ const COPY_BYTES = 8192
  * one byte a frame could make 4 MiB of them take 400.
  */
 const PART_COST = 256
+
+/**
+ * How much is given in one piece, unless the reader allows more
+ */
+const MAX_BYTES = 16 * 1024 * 1024
 
 export interface ReceivedBodyOwner {
   /**
@@ -70,6 +76,8 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   #error?: Error
   #used = false
   #readers: Array<PromiseWithResolvers<IteratorResult<Uint8Array>>> = []
+  // of who wants all of it at once
+  #all?: PromiseWithResolvers<Uint8Array> & { gathered: GatheredBytes, max: number }
 
   constructor (sequence: number, channel: number, owner: ReceivedBodyOwner) {
     this.sequence = sequence
@@ -105,6 +113,22 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     }
   }
 
+  async bytes (max = MAX_BYTES): Promise<Uint8Array> {
+    this.#use()
+
+    const all = this.#all = { ...Promise.withResolvers<Uint8Array>(), gathered: new GatheredBytes(), max }
+    const parts = this.#parts
+
+    this.#drop()
+    parts.forEach(part => { this.#gather(part) })
+
+    if (this.ended) {
+      this.#finish(this.#error)
+    }
+
+    return all.promise
+  }
+
   /**
    * All of it, if all has come and nothing of it was read
    */
@@ -127,7 +151,9 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
 
     const reader = this.#readers.shift()
 
-    if (reader != null) {
+    if (this.#all != null) {
+      this.#gather(part)
+    } else if (reader != null) {
       reader.resolve({ done: false, value: part })
     } else {
       this.#parts.push(part.length <= COPY_BYTES ? part.slice() : part)
@@ -163,11 +189,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   // AsyncIterableIterator
 
   [Symbol.asyncIterator] (): AsyncIterableIterator<Uint8Array> {
-    if (this.#used) {
-      throw new StreamStateError('The stream of a response can be read only once')
-    }
-
-    this.#used = true
+    this.#use()
     return this
   }
 
@@ -205,6 +227,28 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     return { done: true, value: undefined }
   }
 
+  #use (): void {
+    if (this.#used) {
+      throw new StreamStateError('The content of a response can be read only once')
+    }
+
+    this.#used = true
+  }
+
+  #gather (part: Uint8Array): void {
+    if (this.#all == null) {
+      return
+    }
+
+    const { gathered, max } = this.#all
+
+    if (gathered.length + part.length > max) {
+      this.cancel(new LimitError(`The content of "${this.hash}" has more than ${max} bytes: read its stream, or allow more`))
+    } else {
+      gathered.add(part)
+    }
+  }
+
   #drop (): void {
     this.#parts = []
     this.#next = 0
@@ -219,6 +263,14 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   #finish (err?: Error): void {
     this.#error = err
     this.onFinish?.()
+
+    if (err != null) {
+      this.#all?.reject(err)
+    } else {
+      this.#all?.resolve(this.#all.gathered.take())
+    }
+
+    this.#all = undefined
 
     for (const reader of this.#readers.splice(0)) {
       if (err != null) {

@@ -85,6 +85,93 @@ describe('exchange: the stream of a response', () => {
     expect(await collectText(response.stream)).to.equal('first')
   })
 
+  describe('in one piece', () => {
+    it('is what came before it was read, and what came then', async () => {
+      const { peer, response } = await beginBody()
+
+      peer.data(2, text(' second'))
+      await peer.sync()
+      const bytes = response.bytes()
+      peer.data(2, content(1, 20_000))
+      peer.data(2, text('end'))
+      peer.end(2)
+
+      expect(await bytes).to.deep.equal(Uint8Array.of(...text('first second'), ...content(1, 20_000), ...text('end')))
+      await expect(response.bytes()).to.eventually.be.rejected.with.property('name', 'StreamStateError')
+      await expect(collect(response.stream)).to.eventually.be.rejected.with.property('name', 'StreamStateError')
+    })
+
+    it('is there when all had come before', async () => {
+      for (const parts of [[], ['first'], ['first', ' second']]) {
+        const { peer, response } = await beginBody({}, { first: text('') })
+
+        parts.forEach(part => { peer.data(2, text(part)) })
+        peer.end(2)
+        await peer.sync()
+        const bytes = await response.bytes()
+
+        expect(bytes).to.deep.equal(text(parts.join('')))
+        expect(bytes.buffer.byteLength).to.equal(bytes.length)
+      }
+    })
+
+    it('holds nobody back, and the exchange goes on', async () => {
+      const { ex, peer, response } = await beginBody({ limits: { maxUnreadBytes: 1000 } })
+      const bytes = response.bytes()
+
+      for (let i = 0; i < 10; i++) {
+        peer.data(2, content(i, 1000))
+      }
+
+      await peer.sync()
+      peer.end(2)
+      expect((await bytes).length).to.equal(10_005)
+      ex.abort()
+    })
+
+    it('throws LimitError for more than is allowed, and stops the remote', async () => {
+      for (const before of [true, false]) {
+        const { peer, response } = await beginBody({}, { ours: true })
+
+        if (before) {
+          peer.data(2, content(1, 100))
+          await peer.sync()
+        }
+
+        const bytes = response.bytes(100)
+        bytes.catch(() => {})
+
+        if (!before) {
+          peer.data(2, content(1, 100))
+        }
+
+        await expect(bytes).to.eventually.be.rejected.with.property('name', 'LimitError')
+        await peer.sync()
+        expect(peer.cancels).to.have.lengthOf(1)
+      }
+    })
+
+    it('throws what the stream throws', async () => {
+      for (const before of [true, false]) {
+        const { peer, response } = await beginBody()
+
+        if (before) {
+          peer.error(2)
+          await peer.sync()
+        }
+
+        const bytes = response.bytes()
+        bytes.catch(() => {})
+
+        if (!before) {
+          peer.error(2)
+        }
+
+        await expect(bytes).to.eventually.be.rejected.with.property('name', 'RemoteError')
+      }
+    })
+  })
+
   describe('throws', () => {
     it('RemoteError when the remote cannot send the rest', async () => {
       const { peer, response } = await beginBody()

@@ -1,0 +1,45 @@
+const EMPTY = new Uint8Array(0)
+
+/**
+ * Bytes in one piece that come in many: however small these are, no more is held
+ * than twice the bytes
+ */
+export class GatheredBytes {
+  #bytes = EMPTY
+  #length = 0
+
+  get length (): number {
+    return this.#length
+  }
+
+  add (part: Uint8Array): void {
+    const length = this.#length + part.length
+
+    if (this.#length === 0) {
+      // often there is no other one
+      this.#bytes = part.slice()
+    } else {
+      if (length > this.#bytes.length) {
+        const bytes = new Uint8Array(Math.max(length, this.#bytes.length * 2))
+        bytes.set(this.#bytes.subarray(0, this.#length))
+        this.#bytes = bytes
+      }
+
+      this.#bytes.set(part, this.#length)
+    }
+
+    this.#length = length
+  }
+
+  /**
+   * All of them, in a buffer of their own
+   */
+  take (): Uint8Array {
+    const bytes = this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length)
+
+    this.#bytes = EMPTY
+    this.#length = 0
+
+    return bytes
+  }
+}
