@@ -98,6 +98,13 @@ export class Provider implements LookupsOwner, SenderOwner {
     return this.answered && this.#sender.idle
   }
 
+  /**
+   * If something is being read that is to be sent
+   */
+  get reading (): boolean {
+    return this.#sender.reading
+  }
+
   get remoteIsOurs (): boolean {
     return this.#owner.remoteIsOurs
   }

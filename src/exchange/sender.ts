@@ -75,6 +75,13 @@ export class Sender implements SentBodyOwner {
   }
 
   /**
+   * If a source is open that may give more
+   */
+  get reading (): boolean {
+    return this.#open.some(({ ended }) => !ended)
+  }
+
+  /**
    * If there is nothing left to send
    */
   get idle (): boolean {

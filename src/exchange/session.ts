@@ -1,4 +1,5 @@
 import { ProtocolError, StreamStateError, TimeoutError } from '@libp2p/interface'
+import { SEND_BYTES } from '../constants.ts'
 import { ExchangeClosedError, RemoteClosedError, toError, UnexpectedEndError } from '../errors.ts'
 import { Channels } from '../wire/channels.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
@@ -7,6 +8,7 @@ import { Announcer } from './announcer.ts'
 import { Clock } from './clock.ts'
 import { CLOSE, Closing, GIVE_UP } from './closing.ts'
 import { Inlet } from './inlet.ts'
+import { nextTask } from './next-task.ts'
 import { Provider } from './provider.ts'
 import { Requester } from './requester.ts'
 import { Waker } from './waker.ts'
@@ -247,6 +249,10 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       while (true) {
         this.#fill()
 
+        if (this.#writer.byteLength > 0 && this.#provider.reading) {
+          await this.#join()
+        }
+
         if (this.error != null) {
           throw this.error
         }
@@ -266,6 +272,21 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     } finally {
       if (!this.#closing.over) {
         this.end(new UnexpectedEndError('The stream was closed for writing before the exchange was closed'))
+      }
+    }
+  }
+
+  /**
+   * Waits for what the sources have ready next, as long as they have something: a
+   * send for each block that comes from a disk would cost more than the block
+   */
+  async #join (): Promise<void> {
+    for (let before = 0; before < this.#writer.byteLength && this.#writer.byteLength < SEND_BYTES / 2;) {
+      before = this.#writer.byteLength
+      await nextTask()
+
+      if (this.error == null) {
+        this.#fill()
       }
     }
   }
