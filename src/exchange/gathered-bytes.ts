@@ -16,8 +16,8 @@ export class GatheredBytes {
     const length = this.#length + part.length
 
     if (this.#length === 0) {
-      // often there is no other one
-      this.#bytes = part.slice()
+      // often there is no other one. A copy, which slice() of a Buffer is not.
+      this.#bytes = new Uint8Array(part)
     } else {
       if (length > this.#bytes.length) {
         const bytes = new Uint8Array(Math.max(length, this.#bytes.length * 2))

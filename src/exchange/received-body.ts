@@ -6,7 +6,8 @@ import type { InboundBody } from '../wire/channels.ts'
 
 /**
  * A part up to this size is copied when it has to wait for its reader: a view
- * would keep a whole buffer of the network alive
+ * would keep a whole buffer of the network alive. Not with `slice()`: that of the
+ * Buffers of Node.js gives a view.
  */
 const COPY_BYTES = 8192
 
@@ -156,7 +157,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     } else if (reader != null) {
       reader.resolve({ done: false, value: part })
     } else {
-      this.#parts.push(part.length <= COPY_BYTES ? part.slice() : part)
+      this.#parts.push(part.length <= COPY_BYTES ? new Uint8Array(part) : part)
       this.#count(part.length + PART_COST)
     }
   }

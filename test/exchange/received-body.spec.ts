@@ -7,6 +7,7 @@ import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
 import { laps } from '../fixtures/slicing.ts'
 import type { Exchange, ExchangeInit, ExchangeResponse } from '../../src/index.ts'
+import type { Uint8ArrayList } from 'uint8arraylist'
 
 /**
  * An exchange that is being sent the first part of `a` on channel 2, under
@@ -22,6 +23,37 @@ async function beginBody (init: ExchangeInit = {}, options: { ours?: boolean, fi
   peer.begin(2, 1, options.first ?? text('first'))
 
   return { ex, peer, response: await got }
+}
+
+/**
+ * A response of 100 bytes that has come as a part of a larger Buffer
+ *
+ * @param waits - if all of it is there before it is read
+ */
+async function fromBuffers (waits: boolean): Promise<{ ex: Exchange, response: ExchangeResponse }> {
+  const ex = exchange(nothing)
+  const buffers: any = {
+    source: ex.source,
+    sink: async (source: AsyncIterable<Uint8ArrayList>) => ex.sink((async function * () {
+      for await (const chunk of source) {
+        yield Buffer.from(chunk.subarray())
+      }
+    })())
+  }
+  const peer = new ScriptedPeer(buffers)
+  const got = ex.get('a')
+
+  await peer.message(RPCType.REQUEST)
+  peer.hashes(['a', 1])
+  peer.body(2, 1, content(1, 100))
+
+  const response = await got
+
+  if (waits) {
+    await peer.sync()
+  }
+
+  return { ex, response }
 }
 
 describe('exchange: the stream of a response', () => {
@@ -84,6 +116,19 @@ describe('exchange: the stream of a response', () => {
 
     expect(await collectText(response.stream)).to.equal('first')
   })
+
+  if (globalThis.Buffer != null) {
+    it('keeps no buffer of the network with small parts, also where that gives Buffers', async () => {
+      for (const waits of [true, false]) {
+        const { ex, response } = await fromBuffers(waits)
+        const bytes = waits ? await firstOf(response.stream) : await response.bytes()
+
+        expect(bytes).to.have.property('length', 100)
+        expect(bytes?.buffer.byteLength).to.equal(100)
+        ex.abort()
+      }
+    })
+  }
 
   describe('in one piece', () => {
     it('is what came before it was read, and what came then', async () => {
