@@ -90,8 +90,11 @@ export class Wants {
    * Its body has begun, or is known not to come
    */
   settle (want: Want): void {
+    if (want.state === WAITING) {
+      this.#waiting.delete(want)
+    }
+
     want.state = SETTLED
-    this.#waiting.delete(want)
     this.#byHash.delete(want.hash)
   }
 
