@@ -3,6 +3,7 @@ import { setMaxListeners } from 'main-event'
 import { raceSignal } from 'race-signal'
 import { ExchangeClosedError, toError } from '../errors.ts'
 import { withDefaults } from '../exchange/limits.ts'
+import { Waker } from '../exchange/waker.ts'
 import { isBlockHash } from '../store/block-hash.ts'
 import { AGAIN, Call } from './call.ts'
 import { Intake } from './intake.ts'
@@ -23,6 +24,12 @@ import type { PeerId, Stream } from '@libp2p/interface'
  * instead, and another one where the remote has closed that at the same time
  */
 const MAX_EXCHANGES = 5
+
+/**
+ * How long to wait for the exchange that a peer keeps instead of one that we have
+ * opened, in ms, and twice as long each further time
+ */
+const AGAIN_MS = 100
 
 /**
  * How long to wait for the application to say whom it accepts, in ms
@@ -61,6 +68,8 @@ export class Replicator implements ReplicationOwner {
   // those that ride on it, and those that were there when it was opened
   readonly #active = new Map<string, Set<Call>>()
   readonly #counting = new Map<ReplicationExchange, Set<Call>>()
+  // calls that wait for one to be opened by a peer
+  readonly #waiting = new Set<Waker>()
   // the peers to whom one is being opened
   readonly #opening = new Map<string, Promise<unknown>>()
 
@@ -172,6 +181,11 @@ export class Replicator implements ReplicationOwner {
       if (result !== AGAIN) {
         return result
       }
+
+      if (exchange.opener && this.#open(exchange.peer) == null) {
+        // the remote keeps one of its own, of which we have not heard
+        await this.#news(AGAIN_MS * 2 ** i, options.signal)
+      }
     }
 
     throw call.giveUp()
@@ -192,6 +206,8 @@ export class Replicator implements ReplicationOwner {
    * by different sides that of the lower ID, of two by the same side the later
    */
   onIdentified (exchange: ReplicationExchange): void {
+    this.#waiting.forEach(waker => { waker.wake() })
+
     for (const other of this.#exchanges.get(exchange.peer) ?? []) {
       if (other === exchange || other.replicates !== true || !other.alive) {
         continue
@@ -311,6 +327,23 @@ export class Replicator implements ReplicationOwner {
     // somebody may have joined meanwhile
     if (exchange.takes == null) {
       exchange.decide(takes)
+    }
+  }
+
+  /**
+   * Waits for some time, or until a peer has opened an exchange
+   */
+  async #news (ms: number, signal?: AbortSignal): Promise<void> {
+    const waker = new Waker()
+    const timer = setTimeout(() => { waker.wake() }, ms)
+
+    this.#waiting.add(waker)
+
+    try {
+      await raceSignal(waker.sleep(), signal)
+    } finally {
+      clearTimeout(timer)
+      this.#waiting.delete(waker)
     }
   }
 
