@@ -204,6 +204,16 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
+   * One that has not been sent yet must not speak of announcements that will be
+   * made again
+   */
+  takeBackNothing (): void {
+    if (this.#nothing != null) {
+      this.#nothing = -1
+    }
+  }
+
+  /**
    * Whoever waits for a hash whose body has not begun is told that it will not
    * come
    */

@@ -1,7 +1,7 @@
 import { TimeoutError } from '@libp2p/interface'
-import { concat } from 'uint8arrays/concat'
 import { toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
+import { GatheredBytes } from '../exchange/gathered-bytes.ts'
 import { checkBlockHash } from '../store/block-hash.ts'
 import type { Intake } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
@@ -346,5 +346,12 @@ export class Fetching {
 function joined (parts: Uint8Array[]): Uint8Array {
   const [first] = parts
 
-  return parts.length === 1 && first.byteLength === first.buffer.byteLength ? first : concat(parts)
+  if (parts.length === 1 && first.byteLength === first.buffer.byteLength) {
+    return first
+  }
+
+  const gathered = new GatheredBytes()
+
+  parts.forEach(part => { gathered.add(part) })
+  return gathered.take()
 }

@@ -159,7 +159,19 @@ export class Intake {
     if (checked == null) {
       this.#putChecked(hash, content, onStored, onError)
     } else {
-      checked.then(() => { this.#putChecked(hash, content, onStored, onError) }, onError)
+      const release = (): void => {
+        this.#complete -= content.length
+        this.#makeRoom()
+      }
+
+      this.#complete += content.length
+      checked.then(() => {
+        release()
+        this.#putChecked(hash, content, onStored, onError)
+      }, err => {
+        release()
+        onError(err)
+      })
     }
   }
 
@@ -208,7 +220,12 @@ export class Intake {
     const task = this.#puts.begin(settle)
 
     this.#unstored += content.length
-    this.#store.put(hash, content).then(sequence => { settle(undefined, sequence) }, settle)
+
+    try {
+      this.#store.put(hash, content).then(sequence => { settle(undefined, sequence) }, settle)
+    } catch (err) {
+      settle(err)
+    }
   }
 
   /**

@@ -166,6 +166,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     if (takes) {
       this.#done = false
+      this.session.requester.takeBackNothing()
       this.#onNews()
       this.#ask()
     } else if (!this.#done) {

@@ -69,7 +69,7 @@ export class Replicator implements ReplicationOwner {
   readonly #active = new Map<string, Set<Call>>()
   readonly #counting = new Map<ReplicationExchange, Set<Call>>()
   // calls that wait for one to be opened by a peer
-  readonly #waiting = new Set<Waker>()
+  readonly #waiting = new Map<string, Set<Waker>>()
   // the peers to whom one is being opened
   readonly #opening = new Map<string, Promise<unknown>>()
 
@@ -182,9 +182,9 @@ export class Replicator implements ReplicationOwner {
         return result
       }
 
-      if (exchange.opener && this.#open(exchange.peer) == null) {
+      if (exchange.opener && this.#open(exchange.peer) == null && i + 1 < MAX_EXCHANGES) {
         // the remote keeps one of its own, of which we have not heard
-        await this.#news(AGAIN_MS * 2 ** i, options.signal)
+        await this.#news(exchange.peer, AGAIN_MS * 2 ** i, options.signal)
       }
     }
 
@@ -206,7 +206,7 @@ export class Replicator implements ReplicationOwner {
    * by different sides that of the lower ID, of two by the same side the later
    */
   onIdentified (exchange: ReplicationExchange): void {
-    this.#waiting.forEach(waker => { waker.wake() })
+    this.#waiting.get(exchange.peer)?.forEach(waker => { waker.wake() })
 
     for (const other of this.#exchanges.get(exchange.peer) ?? []) {
       if (other === exchange || other.replicates !== true || !other.alive) {
@@ -333,17 +333,22 @@ export class Replicator implements ReplicationOwner {
   /**
    * Waits for some time, or until a peer has opened an exchange
    */
-  async #news (ms: number, signal?: AbortSignal): Promise<void> {
+  async #news (peer: string, ms: number, signal?: AbortSignal): Promise<void> {
     const waker = new Waker()
     const timer = setTimeout(() => { waker.wake() }, ms)
+    const waiting = this.#waiting.get(peer) ?? new Set()
 
-    this.#waiting.add(waker)
+    this.#waiting.set(peer, waiting.add(waker))
 
     try {
       await raceSignal(waker.sleep(), signal)
     } finally {
       clearTimeout(timer)
-      this.#waiting.delete(waker)
+      waiting.delete(waker)
+
+      if (waiting.size === 0) {
+        this.#waiting.delete(peer)
+      }
     }
   }
 
@@ -426,6 +431,8 @@ export class Replicator implements ReplicationOwner {
     calls.add(call)
     this.#counting.get(exchange)?.add(call)
     exchange.live = [...calls].some(({ live }) => live)
+    // what was put before then is announced now
+    exchange.listing.onPut()
     call.ride(exchange)
   }
 

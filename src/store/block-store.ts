@@ -49,11 +49,11 @@ export interface BlockStoreInit {
 
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
- * of the log, and keeps at most 40 bytes in memory for each hash.
+ * of the log, and keeps at most 60 bytes in memory for each hash.
  *
- * A put is written in this order: the block, a page of the log. So whenever the process is killed, each hash of the log has its block, and what
- * was not finished can be put again. The methods throw what the blockstore and
- * the datastore throw.
+ * A put is written in this order: the block, a page of the log. So whenever the
+ * process is killed, each hash of the log has its block, and what was not finished
+ * can be put again. The methods throw what the blockstore and the datastore throw.
  *
  * Throws InvalidParametersError, and StoreCorruptError if the log cannot be
  * read.

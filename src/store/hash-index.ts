@@ -2,24 +2,24 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { isSha256Multihash } from './block-hash.ts'
 
 /**
- * A slot is 16 bytes of key and the sequence, 0 where it is free
+ * A slot is 32 bytes of key and the sequence, 0 where it is free
  */
-const KEY_WORDS = 4
+const KEY_WORDS = 8
 
 const MIN_SLOTS = 1024
 
 /**
- * How full it may get, and how much it grows then: it takes 27 bytes for each hash
- * when it is full, and 39 when it has just grown
+ * How full it may get, and how much it grows then: it takes 45 bytes for each hash
+ * when it is full, and 59 when it has just grown
  */
-const MAX_LOAD = 0.75
-const GROWTH = 1.45
+const MAX_LOAD = 0.8
+const GROWTH = 1.3
 
 /**
- * The sequence of each hash, in memory: a hash table with linear probing in which
- * the first 16 bytes of a SHA-256 stand for the hash, as two that begin with the
- * same cannot be found. Where a key goes is mixed with random numbers, so that
- * nobody can choose many that go to the same place.
+ * The sequence of each hash, in memory: a hash table with linear probing. All of a
+ * SHA-256 is the key, that of the block or of another multihash: anybody can make
+ * up a name that only begins as another one does. Where a key goes is mixed with
+ * random numbers, so that nobody can choose many that go to the same place.
  */
 export class HashIndex {
   #slots = MIN_SLOTS
@@ -88,34 +88,37 @@ export class HashIndex {
    * The slot that a multihash is in, or that is free for it
    */
   #find (multihash: Uint8Array): number {
-    const [a, b, c, d] = this.#read(multihash)
+    this.#read(multihash)
+
     let slot = this.#home(this.#key, 0)
 
-    while (this.#sequences[slot] !== 0) {
-      const i = slot * KEY_WORDS
-
-      if (this.#keys[i] === a && this.#keys[i + 1] === b && this.#keys[i + 2] === c && this.#keys[i + 3] === d) {
-        break
-      }
-
+    while (this.#sequences[slot] !== 0 && !this.#hasKey(slot * KEY_WORDS)) {
       slot = this.#next(slot)
     }
 
     return slot
   }
 
+  #hasKey (at: number): boolean {
+    for (let i = 0; i < KEY_WORDS; i++) {
+      if (this.#keys[at + i] !== this.#key[i]) {
+        return false
+      }
+    }
+
+    return true
+  }
+
   /**
    * The digest of the usual hash is a SHA-256 itself
    */
-  #read (multihash: Uint8Array): Uint32Array {
+  #read (multihash: Uint8Array): void {
     const isSha256 = isSha256Multihash(multihash)
     const bytes = isSha256 ? multihash : sha256(multihash)
 
     for (let i = 0, at = isSha256 ? 2 : 0; i < KEY_WORDS; i++, at += 4) {
       this.#key[i] = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24
     }
-
-    return this.#key
   }
 
   #home (keys: Uint32Array, at: number): number {

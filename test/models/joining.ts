@@ -262,6 +262,7 @@ export function joining (rules: Rules, peers: [PeerConfig, PeerConfig]): Model<S
 
       if (takes) {
         side.done = false
+        side.nothing = side.nothing == null ? null : 0
         this.onNews()
         this.ask()
         side.held.splice(0).forEach(announcement => { this.take(...announcement) })

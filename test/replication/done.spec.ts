@@ -1188,6 +1188,24 @@ describe('the way to done', () => {
       expect(peer.saidOf('AVAILABLE')).to.deep.equal(['AVAILABLE 1: a'])
     })
 
+    it('one whose list has ended announces what was put since when it becomes live', async () => {
+      const controller = new AbortController()
+      const { here, peer, result } = await opened()
+
+      await peer.meet()
+      peer.since(-1)
+      await peer.hears('END -1')
+      await put(here.store, 'a')
+      await peer.pause()
+      expect(peer.saidOf('AVAILABLE')).to.be.empty()
+      const second = here.service.replicate(remote.node.peerId, { mode: 'pull', live: true, signal: controller.signal })
+      await peer.hears('AVAILABLE 1: a')
+      controller.abort()
+      await expect(second).to.eventually.be.rejected.with.property('name', 'AbortError')
+      await peer.complete(0)
+      await result
+    })
+
     it('one that we closed waits for its end and opens another', async () => {
       const { here, peer, result } = await opened({ mode: 'pull' })
 

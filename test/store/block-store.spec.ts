@@ -343,6 +343,23 @@ describe('blockStore', () => {
       expect(events).to.have.lengthOf(1)
     })
 
+    it('has nothing under a name that only begins as another one does', async () => {
+      await store.put(hashOf(1), blockOf(1))
+
+      for (const at of [10, 20, 31, 40, 50, 57]) {
+        const digit = hashOf(1)[at] === 'a' ? 'b' : 'a'
+        const name = hashOf(1).substring(0, at) + digit + hashOf(1).substring(at + 1)
+
+        expect(parseBlockHash(name), name).to.not.be.undefined()
+        expect(await store.has(name)).to.be.false()
+        await expect(read(store, name)).to.eventually.be.rejected.with.property('name', 'NotFoundError')
+        expect(await store.delete(name)).to.be.false()
+      }
+
+      expect(await store.has(hashOf(1))).to.be.true()
+      expect(await read(store, hashOf(1))).to.have.lengthOf(1)
+    })
+
     it('does not give blocks that are not in the log', async () => {
       await blockstore.put(parseBlockHash(hashOf(1)) as CID, blockOf(1))
 
