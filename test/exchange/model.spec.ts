@@ -201,7 +201,11 @@ class Run {
       expect([...closed, ...ended].map(({ status }) => status)).to.not.include('rejected')
     }
 
-    // a source that waits for something ends when that is over
+    // a source that waits for something ends when that is over, which in a browser is no fixed number of turns
+    for (let turns = 0; turns < 50 && this.#openSources.size > 0; turns++) {
+      await laps(1)
+    }
+
     await laps(2)
   }
 
