@@ -43,3 +43,25 @@ export class GatheredBytes {
     return bytes
   }
 }
+
+/**
+ * All parts in a buffer of their own: a view would keep a larger one with it, also
+ * one that a small Buffer of Node.js is
+ */
+export function joined (parts: Uint8Array[]): Uint8Array {
+  const [first] = parts
+
+  if (parts.length === 1 && first.byteLength === first.buffer.byteLength) {
+    return first
+  }
+
+  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let offset = 0
+
+  for (const part of parts) {
+    bytes.set(part, offset)
+    offset += part.byteLength
+  }
+
+  return bytes
+}

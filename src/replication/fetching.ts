@@ -1,7 +1,7 @@
 import { TimeoutError } from '@libp2p/interface'
 import { toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
-import { GatheredBytes } from '../exchange/gathered-bytes.ts'
+import { joined } from '../exchange/gathered-bytes.ts'
 import { checkBlockHash } from '../store/block-hash.ts'
 import type { Intake } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
@@ -211,7 +211,7 @@ export class Fetching {
       const parts = this.#owner.intake.hasRoom ? response.takeAll() : undefined
 
       if (parts == null) {
-        void this.#receive(want, response)
+        this.#receive(want, response).catch(err => { this.#owner.onFatal(toError(err)) })
       } else {
         this.#receiveWhole(want, response, joined(parts))
       }
@@ -220,11 +220,12 @@ export class Fetching {
 
   #receiveWhole (want: Want, response: ReceivedResponse, content: Uint8Array): void {
     const bytes = content.length
-    const onError = (err: Error): void => { this.#onError(want, response, err, bytes) }
+    const onStored = (sequence: number): void => { this.#settle(() => { this.#onStored(want, sequence, bytes, bytes) }) }
+    const onError = (err: Error): void => { this.#settle(() => { this.#onError(want, response, err, bytes) }) }
 
     try {
       this.#onBytes(bytes)
-      this.#owner.intake.put(checkBlockHash(want.hash), want.hash, content, sequence => { this.#onStored(want, sequence, bytes, bytes) }, onError)
+      this.#owner.intake.put(checkBlockHash(want.hash), want.hash, content, onStored, onError)
     } catch (err: any) {
       onError(toError(err))
     }
@@ -242,6 +243,17 @@ export class Fetching {
       this.#onStored(want, sequence, bytes, came)
     } catch (err) {
       this.#onError(want, response, toError(err), came)
+    }
+  }
+
+  /**
+   * Nobody else would hear of an error, as of one of the application's metrics
+   */
+  #settle (settle: () => void): void {
+    try {
+      settle()
+    } catch (err) {
+      this.#owner.onFatal(toError(err))
     }
   }
 
@@ -338,20 +350,4 @@ export class Fetching {
       this.#came = 0
     }
   }
-}
-
-/**
- * In a buffer of its own: a view would keep a larger one with it
- */
-function joined (parts: Uint8Array[]): Uint8Array {
-  const [first] = parts
-
-  if (parts.length === 1 && first.byteLength === first.buffer.byteLength) {
-    return first
-  }
-
-  const gathered = new GatheredBytes()
-
-  parts.forEach(part => { gathered.add(part) })
-  return gathered.take()
 }

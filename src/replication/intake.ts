@@ -1,5 +1,5 @@
-import { concat } from 'uint8arrays/concat'
 import { LimitError, StoreError, toError } from '../errors.ts'
+import { joined } from '../exchange/gathered-bytes.ts'
 import { Waker } from '../exchange/waker.ts'
 import { Deadlines } from './deadlines.ts'
 import type { ReplicationLimits } from './limits.ts'
@@ -132,7 +132,7 @@ export class Intake {
       release()
     }
 
-    return { sequence: await this.#putWhole(cid, hash, concat(parts, bytes)), bytes }
+    return { sequence: await this.#putWhole(cid, hash, joined(parts)), bytes }
   }
 
   /**

@@ -92,6 +92,20 @@ describe('metrics of replication', () => {
   })
 })
 
+describe('metrics that fail', () => {
+  afterEach(stopReplicas)
+
+  it('end the exchange by name, for small and for large blocks', async () => {
+    for (const size of [100, 300_000]) {
+      const there = await createReplica({ store: await memoryStore(blocks(0, 3, size)) })
+      const here = await createReplica()
+
+      here.metrics.failure = new RangeError('No more of it can be counted')
+      await expect(here.service.replicate(there.addresses)).to.eventually.be.rejected.with.property('name', 'RangeError')
+    }
+  })
+})
+
 describe('events of replication', () => {
   afterEach(stopReplicas)
 
