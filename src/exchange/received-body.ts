@@ -76,9 +76,9 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   #cost = 0
   #error?: Error
   #used = false
-  #readers: Array<PromiseWithResolvers<IteratorResult<Uint8Array>>> = []
+  #readers?: Array<PromiseWithResolvers<IteratorResult<Uint8Array>>>
   // of who wants all of it at once
-  #all?: PromiseWithResolvers<Uint8Array> & { gathered: GatheredBytes, max: number }
+  #all?: Omit<PromiseWithResolvers<Uint8Array>, 'promise'> & { gathered: GatheredBytes, max: number }
 
   constructor (sequence: number, channel: number, owner: ReceivedBodyOwner) {
     this.sequence = sequence
@@ -114,12 +114,18 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     }
   }
 
-  async bytes (max = MAX_BYTES): Promise<Uint8Array> {
-    this.#use()
+  // not async, which would be two more promises for each body
+  bytes (max = MAX_BYTES): Promise<Uint8Array> {
+    if (this.#used) {
+      return Promise.reject(usedTwice())
+    }
 
-    const all = this.#all = { ...Promise.withResolvers<Uint8Array>(), gathered: new GatheredBytes(), max }
+    this.#used = true
+
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
     const parts = this.#parts
 
+    this.#all = { gathered: new GatheredBytes(), max, resolve, reject }
     this.#drop()
     parts.forEach(part => { this.#gather(part) })
 
@@ -127,7 +133,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
       this.#finish(this.#error)
     }
 
-    return all.promise
+    return promise
   }
 
   /**
@@ -150,12 +156,10 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   data (part: Uint8Array): void {
     this.#owner.onBytes(this, part.length)
 
-    const reader = this.#readers.shift()
-
     if (this.#all != null) {
       this.#gather(part)
-    } else if (reader != null) {
-      reader.resolve({ done: false, value: part })
+    } else if (this.#readers != null && this.#readers.length > 0) {
+      this.#readers.shift()?.resolve({ done: false, value: part })
     } else {
       this.#parts.push(part.length <= COPY_BYTES ? new Uint8Array(part) : part)
       this.#count(part.length + PART_COST)
@@ -190,7 +194,11 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   // AsyncIterableIterator
 
   [Symbol.asyncIterator] (): AsyncIterableIterator<Uint8Array> {
-    this.#use()
+    if (this.#used) {
+      throw usedTwice()
+    }
+
+    this.#used = true
     return this
   }
 
@@ -219,6 +227,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     }
 
     const reader = Promise.withResolvers<IteratorResult<Uint8Array>>()
+    this.#readers ??= []
     this.#readers.push(reader)
     return reader.promise
   }
@@ -226,14 +235,6 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   async return (): Promise<IteratorResult<Uint8Array>> {
     this.cancel(new AbortError('The reader of the response stopped'))
     return { done: true, value: undefined }
-  }
-
-  #use (): void {
-    if (this.#used) {
-      throw new StreamStateError('The content of a response can be read only once')
-    }
-
-    this.#used = true
   }
 
   #gather (part: Uint8Array): void {
@@ -257,8 +258,10 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   }
 
   #count (change: number): void {
-    this.#cost += change
-    this.#owner.onUnread(this, change)
+    if (change !== 0) {
+      this.#cost += change
+      this.#owner.onUnread(this, change)
+    }
   }
 
   #finish (err?: Error): void {
@@ -273,7 +276,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
 
     this.#all = undefined
 
-    for (const reader of this.#readers.splice(0)) {
+    for (const reader of this.#readers?.splice(0) ?? []) {
       if (err != null) {
         reader.reject(err)
       } else {
@@ -284,3 +287,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
 }
 
 const EMPTY = new Uint8Array(0)
+
+function usedTwice (): Error {
+  return new StreamStateError('The content of a response can be read only once')
+}

@@ -242,8 +242,15 @@ export class Requester implements ArrivalsOwner {
       this.#nothingSent = false
     }
 
+    let next = 0
+
     for (const { hash, sequence } of mapping) {
-      this.#promise(wants, hash, sequence)
+      // those of most peers come in the order of the request
+      while (next < wants.length && wants[next].hash !== hash) {
+        next++
+      }
+
+      this.#promise(wants, wants[next++] ?? this.#wants.get(hash), hash, sequence)
     }
 
     for (const want of wants) {
@@ -356,9 +363,7 @@ export class Requester implements ArrivalsOwner {
     this.#owner.wake()
   }
 
-  #promise (wants: Want[], hash: string, sequence: number): void {
-    const want = this.#wants.get(hash)
-
+  #promise (wants: Want[], want: Want | undefined, hash: string, sequence: number): void {
     if (want?.state !== SENT || want.request !== wants) {
       throw new UnrequestedError(`The remote promised ${JSON.stringify(hash.substring(0, 80))}, which it was not asked for`)
     }

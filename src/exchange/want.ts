@@ -42,7 +42,7 @@ export class Want {
    */
   public order = 0
 
-  #gets: Array<PromiseWithResolvers<ReceivedBody>> = []
+  #gets?: Array<PromiseWithResolvers<ReceivedBody>>
 
   constructor (hash: string, length: number) {
     this.hash = hash
@@ -57,17 +57,19 @@ export class Want {
    * How many calls of `get()` and `request()` wait for it, the latter together
    */
   get takers (): number {
-    return this.#gets.length + (this.requested ? 1 : 0)
+    return (this.#gets?.length ?? 0) + (this.requested ? 1 : 0)
   }
 
   join (): PromiseWithResolvers<ReceivedBody> {
     const deferred = Promise.withResolvers<ReceivedBody>()
+
+    this.#gets ??= []
     this.#gets.push(deferred)
     return deferred
   }
 
   leave (deferred: PromiseWithResolvers<ReceivedBody>, reason: Error): void {
-    this.#gets = this.#gets.filter(other => other !== deferred)
+    this.#gets = this.#gets?.filter(other => other !== deferred)
     deferred.reject(reason)
   }
 
@@ -76,13 +78,11 @@ export class Want {
    */
   resolve (response: ReceivedBody): boolean {
     const gets = this.#gets
-    this.#gets = []
+    this.#gets = undefined
 
-    for (const { resolve } of gets) {
-      resolve(response)
-    }
+    gets?.forEach(({ resolve }) => { resolve(response) })
 
-    return gets.length > 0
+    return gets != null && gets.length > 0
   }
 
   /**
@@ -90,11 +90,9 @@ export class Want {
    */
   reject (err: Error): void {
     const gets = this.#gets
-    this.#gets = []
+    this.#gets = undefined
     this.requested = false
 
-    for (const { reject } of gets) {
-      reject(err)
-    }
+    gets?.forEach(({ reject }) => { reject(err) })
   }
 }

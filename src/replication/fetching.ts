@@ -142,8 +142,6 @@ export class Fetching {
       return false
     }
 
-    this.#coming.set(want.hash, response)
-
     if (this.#begun.push([want, response]) === 1) {
       queueMicrotask(() => { this.#receiveAll() })
     }
@@ -233,6 +231,8 @@ export class Fetching {
 
   async #receive (want: Want, response: ReceivedResponse): Promise<void> {
     let came = 0
+
+    this.#coming.set(want.hash, response)
 
     try {
       const { sequence, bytes } = await this.#owner.intake.take(checkBlockHash(want.hash), want.hash, response.stream[Symbol.asyncIterator](), bytes => {

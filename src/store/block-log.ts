@@ -35,11 +35,11 @@ interface Change {
    */
   adds: boolean
   /**
-   * Its sequence, given when it is written
+   * Its sequence, given when it is written, 0 if none is added
    */
-  sequence?: number
-  onWritten(): void
-  onFailed(err: unknown): void
+  sequence: number
+  resolve(sequence: number): void
+  reject(err: unknown): void
 }
 
 /**
@@ -116,14 +116,14 @@ export class BlockLog {
    * sequence when that is written.
    */
   append (multihash: Uint8Array, removes?: number): Promise<number> {
-    return this.#write({ multihash, adds: true, removes })
+    return this.#write(multihash, true, removes)
   }
 
   /**
    * Removes the entry of a multihash
    */
   async remove (multihash: Uint8Array, sequence: number): Promise<void> {
-    await this.#write({ multihash, adds: false, removes: sequence })
+    await this.#write(multihash, false, sequence)
   }
 
   /**
@@ -187,11 +187,9 @@ export class BlockLog {
     }
   }
 
-  #write (change: Pick<Change, 'multihash' | 'removes' | 'adds'>): Promise<number> {
+  #write (multihash: Uint8Array, adds: boolean, removes?: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      const waiting: Change = { ...change, onWritten: () => { resolve(waiting.sequence ?? 0) }, onFailed: reject }
-
-      this.#waiting.push(waiting)
+      this.#waiting.push({ multihash, adds, removes, sequence: 0, resolve, reject })
 
       if (!this.#writing) {
         void this.#writeAll()
@@ -210,9 +208,9 @@ export class BlockLog {
 
       try {
         await this.#commit(changes)
-        changes.forEach(change => { change.onWritten() })
+        changes.forEach(({ resolve, sequence }) => { resolve(sequence) })
       } catch (err) {
-        changes.forEach(change => { change.onFailed(err) })
+        changes.forEach(({ reject }) => { reject(err) })
       }
     }
 
@@ -222,36 +220,28 @@ export class BlockLog {
   async #commit (changes: Change[]): Promise<void> {
     await this.#rollBack()
 
-    const before = new Map<number, Page>()
-    const pages = new Map<number, Page>()
     let last = this.#last
 
-    const set = async (sequence: number, entry: Uint8Array): Promise<void> => {
-      const number = pageOf(sequence)
-      let page = pages.get(number)
-
-      if (page == null) {
-        const old = await this.#page(number)
-        page = [...old]
-        before.set(number, old)
-        pages.set(number, page)
-      }
-
-      page[placeOf(sequence)] = entry
-    }
-
     for (const change of changes) {
-      if (change.removes != null) {
-        await set(change.removes, BLANK)
-      }
-
       if (change.adds) {
         if (last === MAX_SEQUENCE) {
           throw new RangeError('The log is full: there is no sequence left')
         }
 
         change.sequence = ++last
-        await set(last, change.multihash)
+      }
+    }
+
+    const before = await this.#pagesOf(changes)
+    const pages = new Map([...before].map(([number, page]) => [number, [...page]]))
+
+    for (const { multihash, removes, sequence } of changes) {
+      if (removes != null) {
+        set(pages, removes, BLANK)
+      }
+
+      if (sequence > 0) {
+        set(pages, sequence, multihash)
       }
     }
 
@@ -275,7 +265,7 @@ export class BlockLog {
         this.#index.delete(multihash)
       }
 
-      if (sequence != null) {
+      if (sequence > 0) {
         this.#live.add(sequence)
         this.#index.set(multihash, sequence)
       }
@@ -283,6 +273,30 @@ export class BlockLog {
 
     this.#last = last
     this.#tail = pages.get(pageOf(last)) ?? this.#tail
+  }
+
+  /**
+   * The pages that are changed, as they are
+   */
+  async #pagesOf (changes: Change[]): Promise<Map<number, Page>> {
+    const numbers = new Set<number>()
+    const pages = new Map<number, Page>()
+
+    for (const { removes, sequence } of changes) {
+      if (removes != null) {
+        numbers.add(pageOf(removes))
+      }
+
+      if (sequence > 0) {
+        numbers.add(pageOf(sequence))
+      }
+    }
+
+    for (const number of numbers) {
+      pages.set(number, await this.#page(number))
+    }
+
+    return pages
   }
 
   /**
@@ -309,6 +323,14 @@ export class BlockLog {
     }
 
     return number === last ? this.#tail : []
+  }
+}
+
+function set (pages: Map<number, Page>, sequence: number, entry: Uint8Array): void {
+  const page = pages.get(pageOf(sequence))
+
+  if (page != null) {
+    page[placeOf(sequence)] = entry
   }
 }
 

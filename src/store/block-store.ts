@@ -142,18 +142,9 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     return Symbol.asyncIterator in source ? this.#readAsync(hash, cid, source, options) : this.#read(hash, cid, source, options)
   }
 
-  async put (hash: string, source: BlockSource, { signal }: AbortOptions = {}): Promise<number> {
-    if (source instanceof Uint8Array) {
-      return this.#take(hash, source, undefined, signal)
-    }
-
-    const watched = new WatchedSource(source, signal)
-
-    try {
-      return await this.#take(hash, watched.content, watched, signal)
-    } finally {
-      watched.release()
-    }
+  // not async: neither needs another promise
+  put (hash: string, source: BlockSource, { signal }: AbortOptions = {}): Promise<number> {
+    return source instanceof Uint8Array ? this.#put(hash, source, signal) : this.#putSource(hash, source, signal)
   }
 
   async delete (hash: string, { signal }: AbortOptions = {}): Promise<boolean> {
@@ -185,7 +176,20 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
     await this.#cursors.set(peer, cursor, options)
   }
 
-  async #take (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, source?: WatchedSource, signal?: AbortSignal): Promise<number> {
+  async #putSource (hash: string, source: Exclude<BlockSource, Uint8Array>, signal?: AbortSignal): Promise<number> {
+    const watched = new WatchedSource(source, signal)
+
+    try {
+      return await this.#put(hash, watched.content, signal)
+    } catch (err) {
+      // blockstores make errors of their own of it
+      throw watched.failure == null ? err : watched.failure.error
+    } finally {
+      watched.release()
+    }
+  }
+
+  async #put (hash: string, content: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
     const cid = checkBlockHash(hash)
 
     signal?.throwIfAborted()
@@ -194,39 +198,31 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
       await this.#turns.wait(hash, signal)
     }
 
+    // one method, as each of its own would be a promise more for each small block
     try {
-      return await this.#put(hash, cid, content, source, signal)
+      const multihash = cid.multihash.bytes
+      const earlier = this.#log.sequence(multihash)
+
+      if (earlier != null && await this.#blockstore.has(cid)) {
+        return earlier
+      }
+
+      try {
+        await this.#blockstore.put(cid, content, { signal })
+      } catch (err) {
+        signal?.throwIfAborted()
+        throw err
+      }
+
+      // one whose block was deleted behind our back gets a new sequence, so that it is announced again
+      const sequence = await this.#log.append(multihash, earlier)
+
+      this.safeDispatchEvent('put', { detail: { hash, sequence } })
+
+      return sequence
     } finally {
       this.#turns.end(hash)
     }
-  }
-
-  async #put (hash: string, cid: CID, content: Uint8Array | AsyncIterable<Uint8Array>, source?: WatchedSource, signal?: AbortSignal): Promise<number> {
-    const multihash = cid.multihash.bytes
-    const earlier = this.#log.sequence(multihash)
-
-    if (earlier != null && await this.#blockstore.has(cid)) {
-      return earlier
-    }
-
-    try {
-      await this.#blockstore.put(cid, content, { signal })
-    } catch (err) {
-      // blockstores make errors of their own of both
-      if (source?.failure != null) {
-        throw source.failure.error
-      }
-
-      signal?.throwIfAborted()
-      throw err
-    }
-
-    // one whose block was deleted behind our back gets a new sequence, so that it is announced again
-    const sequence = await this.#log.append(multihash, earlier)
-
-    this.safeDispatchEvent('put', { detail: { hash, sequence } })
-
-    return sequence
   }
 
   /**

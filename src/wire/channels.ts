@@ -182,13 +182,7 @@ export class Channels {
       return RPC
     }
 
-    // set before, so that the handler can discard the channel
-    this.#open.set(channel, DISCARDED)
-    const body = this.#handler.body(name - 1, channel)
-
-    if (body == null) {
-      return DISCARDED
-    }
+    const body = this.#handler.body(name - 1, channel) ?? DISCARDED
 
     this.#open.set(channel, body)
     return body

@@ -34,7 +34,8 @@ export const exchange: System = {
           const block = blocks.get(hash)
 
           return block == null ? undefined : { stream: contentOf(block, size) }
-        }
+        },
+        provides: hash => blocks.has(hash)
       })
     })
 
@@ -93,28 +94,8 @@ async function receive (node: Libp2p<any>, addresses: string[], { count, size, l
   let blocks = 0
   let bytes = 0
 
-  const digestOf = async (response: ExchangeResponse): Promise<string> => {
-    if (size <= MAX_PIECE_BYTES) {
-      const content = await response.bytes()
-      bytes += content.byteLength
-
-      return hash('sha256', content, 'base64url')
-    }
-
-    const hasher = createHash('sha256')
-
-    for await (const chunk of response.stream) {
-      bytes += chunk.byteLength
-      hasher.update(chunk)
-    }
-
-    return hasher.digest('base64url')
-  }
-
-  const check = async (response: ExchangeResponse): Promise<void> => {
-    const name = response.hash
-
-    if (await digestOf(response) !== name) {
+  const onDigest = (name: string, digest: string): void => {
+    if (digest !== name) {
       throw new Error(`${name} is not what it should be`)
     }
 
@@ -122,6 +103,26 @@ async function receive (node: Libp2p<any>, addresses: string[], { count, size, l
       done.resolve()
     }
   }
+
+  const checkPiece = async (response: ExchangeResponse): Promise<void> => {
+    const content = await response.bytes()
+
+    bytes += content.byteLength
+    onDigest(response.hash, hash('sha256', content, 'base64url'))
+  }
+
+  const checkStream = async (response: ExchangeResponse): Promise<void> => {
+    const hasher = createHash('sha256')
+
+    for await (const chunk of response.stream) {
+      bytes += chunk.byteLength
+      hasher.update(chunk)
+    }
+
+    onDigest(response.hash, hasher.digest('base64url'))
+  }
+
+  const check = size <= MAX_PIECE_BYTES ? checkPiece : checkStream
 
   const exchanges = await Promise.all(addresses.map(async (address, i) => {
     const exchange: Exchange = await node.services.hashExchange.open(multiaddr(address))
