@@ -6,6 +6,7 @@ import { toError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
 import { checkSequence } from './exchange/hashes.ts'
 import { exchangeLimits } from './exchange/limits.ts'
+import { PendingOfPeers } from './exchange/pending.ts'
 import { AutoReplication } from './replication/auto-replication.ts'
 import { ReplicationMetrics } from './replication/metrics.ts'
 import { Replicator } from './replication/replicator.ts'
@@ -23,8 +24,10 @@ import type { Connection, DialTarget, PeerId, Startable, Stream, StreamHandler }
 export function streamHandler (createReadStream: CreateReadStream, onExchange: OnExchange, init: ExchangeInit = {}): StreamHandler {
   checkInit(createReadStream, init)
 
+  const pending = new PendingOfPeers()
+
   return async (stream, connection) => {
-    const exchange = createExchange(createReadStream, stream, connection, { id: '', ...init })
+    const exchange = createExchange(createReadStream, stream, connection, { id: '', ...init }, pending)
 
     // it adds its listeners at once, and what it waits for then is read meanwhile
     const called = (async () => { await onExchange(exchange, connection) })()
@@ -48,6 +51,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   readonly #replicator?: Replicator
   readonly #autoReplication?: AutoReplication
   readonly #metrics: ReplicationMetrics
+  readonly #pending = new PendingOfPeers()
   #started = false
 
   constructor (components: HashExchangeComponents, init: HashExchangeInit) {
@@ -245,11 +249,14 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   #create (stream: Stream, connection: Connection): Exchange {
-    return this.#add(createExchange(this.#createReadStream, stream, connection, this.#exchangeInit))
+    return this.#add(createExchange(this.#createReadStream, stream, connection, this.#exchangeInit, this.#pending))
   }
 
   #createReplication (replicator: Replicator, stream: Stream, connection: Connection, opener: boolean): ReplicationExchange {
-    return this.#add(replicator.create(stream, connection.remotePeer, opener, this.#exchangeInit))
+    return this.#add(replicator.create(stream, connection.remotePeer, opener, {
+      ...this.#exchangeInit,
+      pending: this.#pending.of(connection.remotePeer, replicator.limits)
+    }))
   }
 
   #add<T extends Exchange> (exchange: T): T {
@@ -286,9 +293,10 @@ function checkReplicateOptions ({ mode, since }: ReplicateOptions): void {
   }
 }
 
-function createExchange (createReadStream: CreateReadStream, stream: Stream, connection: Connection, init: ExchangeInit): Exchange {
+function createExchange (createReadStream: CreateReadStream, stream: Stream, connection: Connection, init: ExchangeInit, pending: PendingOfPeers): Exchange {
   return new Exchange(createReadStream, {
     ...init,
+    pending: pending.of(connection.remotePeer, init.limits),
     log: init.log ?? stream.log.newScope('hash-exchange'),
     remotePeer: connection.remotePeer,
     protocol: stream.protocol
@@ -308,5 +316,10 @@ async function run (exchange: Exchange, stream: Stream): Promise<void> {
 
   const duplex = streamToDuplex(stream)
 
-  await pipe(duplex, exchange, duplex)
+  try {
+    await pipe(duplex, exchange, duplex)
+  } catch (err) {
+    exchange.loseOutput(toError(err))
+    throw err
+  }
 }

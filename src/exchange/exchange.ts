@@ -11,6 +11,7 @@ import { defaultLimits, withDefaults } from './limits.ts'
 import { Session } from './session.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeEvents, ExchangeInit, ExchangeResponse } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
+import type { Pending } from './pending.ts'
 import type { SessionOwner } from './session.ts'
 import type { RPCMessage } from '../wire/rpc-codec.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
@@ -27,6 +28,10 @@ export interface ConnectedExchangeInit extends ExchangeInit {
    * The ID of the log whose hashes are announced, if there is one
    */
   logId?: string
+  /**
+   * What waits for us on all exchanges with the remote
+   */
+  pending?: Pending
 }
 
 /**
@@ -52,7 +57,8 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     this.session = new Session(createReadStream, this, {
       limits,
       peer: init.remotePeer,
-      provides: init.provides
+      provides: init.provides,
+      pending: init.pending
     })
 
     if (init.id != null && init.id !== false) {
@@ -136,6 +142,13 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
 
   abort (err?: Error): void {
     this.session.end(err ?? new AbortError())
+  }
+
+  /**
+   * Nothing more can be sent. What has come is still read.
+   */
+  loseOutput (err: Error): void {
+    this.session.loseOutput(err)
   }
 
   async #whenClosed (options?: AbortOptions): Promise<void> {

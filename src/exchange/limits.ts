@@ -49,14 +49,16 @@ export interface ExchangeLimits {
   maxOutstanding: number
 
   /**
-   * How many hashes of the remote may wait for us before we stop reading
+   * How many hashes of the remote, on all exchanges of a service with it, may wait
+   * for us before we stop reading
    *
    * @default 16384
    */
   maxPending: number
 
   /**
-   * How many hashes of the remote may wait for us while we wait for it as well
+   * How many hashes of the remote, on all exchanges with it, may wait for us while
+   * we wait for it as well
    *
    * @default 262144
    */

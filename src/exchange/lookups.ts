@@ -55,7 +55,7 @@ export class Lookup implements ReadStreamOptions {
     return this.#controller.signal
   }
 
-  readonly abort = (reason: Error): void => {
+  abort (reason: Error): void {
     this.#controller?.abort(reason)
   }
 }

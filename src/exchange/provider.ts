@@ -7,10 +7,17 @@ import { release, SentBody } from './sent-body.ts'
 import type { CreateReadStream } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { LookupsOwner } from './lookups.ts'
+import type { Pending } from './pending.ts'
 import type { SenderOwner } from './sender.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import type { Mapping } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
+
+/**
+ * Where so much waits on the other exchanges with a peer, one may still have this
+ * share of it waiting: they may be full because the peer does not read them
+ */
+const SHARES = 16
 
 export interface ProviderOwner {
   /**
@@ -57,8 +64,11 @@ export class Provider implements LookupsOwner, SenderOwner {
   // how far the oldest of them has been looked up
   #lookedUp = 0
   // hashes that were requested and whose last frame has not been written, or
-  // whose answer has not been taken; an empty request counts as one
+  // whose answer has not been taken; an empty request counts as one. Of this
+  // exchange, and of all with the remote.
   #pending = 0
+  readonly #ofPeer: Pending
+  readonly #onRoomOfPeer = (): void => { this.#owner.onRoom() }
   // those of them whose answer is all that is to be sent
   #answered = 0
   // sequences that were promised and whose bodies have not begun
@@ -67,8 +77,10 @@ export class Provider implements LookupsOwner, SenderOwner {
   // the one of them that the next answer waits for
   #awaited?: number
 
-  constructor (createReadStream: CreateReadStream, owner: ProviderOwner, writer: FrameWriter, limits: ExchangeLimits) {
+  constructor (createReadStream: CreateReadStream, owner: ProviderOwner, writer: FrameWriter, limits: ExchangeLimits, ofPeer: Pending) {
     this.#owner = owner
+    this.#ofPeer = ofPeer
+    this.#ofPeer.join(this.#onRoomOfPeer)
     this.#writer = writer
     this.#limits = limits
     this.#lookups = new Lookups(createReadStream, this, limits)
@@ -81,7 +93,10 @@ export class Provider implements LookupsOwner, SenderOwner {
    * may wait for nothing else, and then not read on before its cancels are read.
    */
   get full (): boolean {
-    return this.#pending - this.#sender.open >= this.#limits.maxPending
+    const waiting = this.#pending - this.#sender.open
+    const { maxPending } = this.#limits
+
+    return waiting >= maxPending || (this.#ofPeer.full && waiting >= maxPending / SHARES)
   }
 
   /**
@@ -110,14 +125,14 @@ export class Provider implements LookupsOwner, SenderOwner {
   }
 
   onRequest (hashes: string[]): void {
-    if (this.#pending >= this.#limits.maxPendingWhileRequesting) {
+    if (this.#ofPeer.count >= this.#limits.maxPendingWhileRequesting) {
       throw new LimitError(`The remote has more than ${this.#limits.maxPendingWhileRequesting} hashes waiting`)
     }
 
     // a hash that is named twice is answered once
     const lookups = Array.from(new Set(hashes), hash => new Lookup(hash, this.#owner.remotePeer))
 
-    this.#pending += Math.max(1, lookups.length)
+    this.#change(Math.max(1, lookups.length))
     this.#requests.push(lookups)
     this.#lookups.add(lookups)
   }
@@ -150,14 +165,17 @@ export class Provider implements LookupsOwner, SenderOwner {
     this.#lookups.end()
 
     for (const lookups of this.#requests) {
-      for (const { content, abort } of lookups) {
-        abort(err)
-        release(content?.stream, err)
+      for (const lookup of lookups) {
+        lookup.abort(err)
+        release(lookup.content?.stream, err)
       }
     }
 
     this.#requests.clear()
     this.#sender.end(err)
+    this.#answered = 0
+    this.#change(-this.#pending)
+    this.#ofPeer.leave(this.#onRoomOfPeer)
   }
 
   // LookupsOwner
@@ -202,11 +220,16 @@ export class Provider implements LookupsOwner, SenderOwner {
 
   #settle (hashes: number): void {
     const wasFull = this.full
-    this.#pending -= hashes
+    this.#change(-hashes)
 
     if (wasFull && !this.full) {
       this.#owner.onRoom()
     }
+  }
+
+  #change (by: number): void {
+    this.#pending += by
+    this.#ofPeer.change(by)
   }
 
   /**
@@ -255,12 +278,14 @@ export class Provider implements LookupsOwner, SenderOwner {
     const mapping: Mapping[] = []
     const bodies: SentBody[] = []
 
-    for (const { hash, content, abort } of lookups) {
+    for (const lookup of lookups) {
+      const { hash, content } = lookup
+
       if (content != null) {
         const sequence = content.sequence ?? this.#nextSequence()
 
         mapping.push({ hash, sequence })
-        bodies.push(new SentBody(hash, sequence, content.stream, abort, this.#sender))
+        bodies.push(new SentBody(lookup, content, sequence, this.#sender))
       }
     }
 

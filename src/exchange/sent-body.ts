@@ -1,7 +1,8 @@
 import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
 import { isUint8ArrayList } from 'uint8arraylist'
 import { toError } from '../errors.ts'
-import type { ByteSource } from './api.ts'
+import type { Content } from './api.ts'
+import type { Lookup } from './lookups.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 export interface SentBodyOwner {
@@ -26,7 +27,6 @@ export interface SentBodyOwner {
 export class SentBody {
   public readonly hash: string
   public readonly sequence: number
-  public readonly name: string
   /**
    * 0 until its first frame is sent
    */
@@ -42,8 +42,8 @@ export class SentBody {
   public bytes = 0
 
   readonly #owner: SentBodyOwner
-  readonly #source: ByteSource
-  readonly #cancel: (reason: Error) => void
+  readonly #lookup: Lookup
+  readonly #content: Content
   #sync?: Iterator<Uint8Array | Uint8ArrayList>
   #async?: AsyncIterator<Uint8Array | Uint8ArrayList>
   #parts: Uint8Array[] = []
@@ -52,12 +52,11 @@ export class SentBody {
   #idleFor = -1
   #resume?: () => void
 
-  constructor (hash: string, sequence: number, source: ByteSource, cancel: (reason: Error) => void, owner: SentBodyOwner) {
-    this.hash = hash
+  constructor (lookup: Lookup, content: Content, sequence: number, owner: SentBodyOwner) {
+    this.hash = lookup.hash
     this.sequence = sequence
-    this.name = (sequence + 1).toString(16)
-    this.#source = source
-    this.#cancel = cancel
+    this.#lookup = lookup
+    this.#content = content
     this.#owner = owner
   }
 
@@ -66,16 +65,25 @@ export class SentBody {
    */
   open (): void {
     try {
-      if (Symbol.asyncIterator in this.#source) {
-        this.#async = opened(this.#source[Symbol.asyncIterator]())
+      const { stream } = this.#content
+
+      if (Symbol.asyncIterator in stream) {
+        this.#async = opened(stream[Symbol.asyncIterator]())
         // its errors are kept for the remote, it never rejects
         void this.#read(this.#async)
       } else {
-        this.#sync = opened(this.#source[Symbol.iterator]())
+        this.#sync = opened(stream[Symbol.iterator]())
       }
     } catch (err: any) {
       this.#end(toError(err))
     }
+  }
+
+  /**
+   * The name of its channel
+   */
+  get name (): string {
+    return (this.sequence + 1).toString(16)
   }
 
   /**
@@ -156,9 +164,9 @@ export class SentBody {
 
     this.#end(reason)
     this.#drop()
-    this.#cancel(reason)
+    this.#lookup.abort(reason)
 
-    release(this.#sync ?? this.#async ?? this.#source, reason)
+    release(this.#sync ?? this.#async ?? this.#content.stream, reason)
   }
 
   async #read (source: AsyncIterator<Uint8Array | Uint8ArrayList>): Promise<void> {
@@ -199,7 +207,7 @@ export class SentBody {
     const err = toError(thrown)
 
     this.#end(err)
-    this.#cancel(err)
+    this.#lookup.abort(err)
     release(this.#sync ?? this.#async, err)
   }
 

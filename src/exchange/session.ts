@@ -9,6 +9,7 @@ import { Clock } from './clock.ts'
 import { CLOSE, Closing, GIVE_UP } from './closing.ts'
 import { Inlet } from './inlet.ts'
 import { nextTask } from './next-task.ts'
+import { Pending } from './pending.ts'
 import { Provider } from './provider.ts'
 import { Requester } from './requester.ts'
 import { Waker } from './waker.ts'
@@ -71,6 +72,10 @@ export interface SessionInit {
   limits: ExchangeLimits
   peer?: PeerId
   provides?(hash: string): boolean
+  /**
+   * What waits for us on all exchanges with the remote, where there may be several
+   */
+  pending?: Pending
 }
 
 /**
@@ -106,6 +111,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #closed = Promise.withResolvers<void>()
   #readBegun = false
   #inputEnded = false
+  #outputLost = false
   // if what nobody wants any more has not begun for too long
   #impatient = false
   readonly #clock: Clock
@@ -119,7 +125,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#channels = new Channels(this, limits)
     this.#closing = new Closing(limits)
     this.requester = new Requester(this, this.#writer, limits)
-    this.#provider = new Provider(createReadStream, this, this.#writer, limits)
+    this.#provider = new Provider(createReadStream, this, this.#writer, limits, init.pending ?? new Pending(limits.maxPending))
     this.announcer = new Announcer(() => { this.wake() }, this.#writer, limits, init.provides)
     this.#clock = new Clock(limits, (ms) => { this.#tick(ms) })
 
@@ -292,6 +298,17 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   /**
+   * Nothing more can be sent, so that nothing has to be kept for it. What has come
+   * is still read: one that did not read, as too much waited to be sent, would never
+   * notice that the stream is lost.
+   */
+  loseOutput (err: Error): void {
+    this.#outputLost = true
+    this.#provider.end(err)
+    this.#room.wake()
+  }
+
+  /**
    * Ends it at once, unless it has ended
    */
   end (err: Error): void {
@@ -400,7 +417,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   #onRequest (hashes: string[]): void {
-    if (this.#closing.sent) {
+    if (this.#outputLost) {
+      this.#owner.onIgnored(`a request of ${hashes.length} hashes, as nothing more can be sent`)
+    } else if (this.#closing.sent) {
       // the CLOSE that tells the remote so is on its way
       this.#owner.onIgnored(`a request of ${hashes.length} hashes, as we have closed`)
     } else {
@@ -446,7 +465,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * its requests do not make it wait: it might wait for us in the same way.
    */
   get #isFull (): boolean {
-    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed)
+    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed && !this.#outputLost)
   }
 
   /**
@@ -524,6 +543,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#closing.over = true
     this.#closing.onProgress()
     this.requester.end(ended)
+    this.#provider.end(ended)
     this.announcer.end(ended)
     this.#closed.resolve()
 

@@ -15,7 +15,8 @@ import { WantTable } from './want-table.ts'
 import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './api.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { ReplicationOwner } from './replication-exchange.ts'
-import type { Content, CreateReadStream, ExchangeFailure, ExchangeInit } from '../exchange/api.ts'
+import type { Content, CreateReadStream, ExchangeFailure } from '../exchange/api.ts'
+import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
 import type { Store } from '../store/store.ts'
 import type { PeerId, Stream } from '@libp2p/interface'
 
@@ -96,7 +97,7 @@ export class Replicator implements ReplicationOwner {
   /**
    * Makes an exchange over a stream with a peer, which we have opened or not
    */
-  create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ExchangeInit): ReplicationExchange {
+  create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ConnectedExchangeInit): ReplicationExchange {
     const exchange = new ReplicationExchange(this, {
       ...init,
       log: init.log ?? stream.log.newScope('hash-exchange'),
@@ -139,7 +140,7 @@ export class Replicator implements ReplicationOwner {
   }
 
   #find (hash: string): Content | undefined | Promise<Content | undefined> {
-    const content = (sequence?: number): Content | undefined => sequence == null ? undefined : { stream: this.store.get(hash), sequence }
+    const content = (sequence?: number): Content | undefined => sequence == null ? undefined : new StoredContent(this.store, hash, sequence)
     const sequence = this.store.sequence(hash)
 
     return typeof sequence === 'object' ? sequence.then(content) : content(sequence)
@@ -490,5 +491,25 @@ function checkReplicationInit (init: ReplicationInit): void {
 
   if (init.maxBytes != null && !(init.maxBytes > 0)) {
     throw new InvalidParametersError(`maxBytes must be a number above 0, not ${init.maxBytes}`)
+  }
+}
+
+/**
+ * What is in the store under a hash, asked of it when it is to be read: thousands
+ * may wait for that
+ */
+class StoredContent implements Content {
+  readonly sequence: number
+  readonly #store: Store
+  readonly #hash: string
+
+  constructor (store: Store, hash: string, sequence: number) {
+    this.sequence = sequence
+    this.#store = store
+    this.#hash = hash
+  }
+
+  get stream (): Content['stream'] {
+    return this.#store.get(this.#hash)
   }
 }

@@ -1,0 +1,355 @@
+import { PROTOCOL } from '../../src/index.ts'
+import { RPCType } from '../../src/wire/rpc-codec.ts'
+import { fromHex, varint } from '../fixtures/bytes.ts'
+import { ReplicatingPeer } from '../fixtures/replication.ts'
+import { CLAIMED, OFFERED, SECRET } from './blocks.ts'
+import type { Block } from '../fixtures/blocks.ts'
+import type { Libp2p, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface Attacker {
+  readonly node: Libp2p
+  readonly victim: Multiaddr
+  /**
+   * Aborted when it is enough
+   */
+  readonly signal: AbortSignal
+  /**
+   * Told when the first blow has been struck
+   */
+  begun(): void
+}
+
+export interface Attack {
+  /**
+   * Goes on until it is enough, or until the victim has ended it
+   */
+  run(attacker: Attacker): Promise<void>
+  /**
+   * In what the exchange ends at a service and at a replicator. Without it, or where
+   * there is none, it may go on: it costs no more than an honest one does.
+   */
+  ends?: { service?: string, replicator?: string }
+}
+
+const BLOCKS: Record<string, Block> = Object.fromEntries(CLAIMED.map((block, i) => [String(i), block]))
+const NAMES = Object.keys(BLOCKS)
+const KIB = 1024
+const MIB = 1024 * KIB
+/**
+ * 4 MiB of hashes of one byte, of three bytes each
+ */
+const HASHES_BYTES = 3 * Math.floor(4 * MIB / 3)
+
+export const ATTACKS: Record<string, Attack> = {
+  'announcements without an end': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      let next = 0
+
+      await repeat(attacker, peer, () => {
+        peer.available(...Array.from({ length: 1000 }, () => (next++).toString(16).padStart(59, '0')))
+      })
+    }
+  },
+
+  'announcements of what there is, without an end': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      let next = 0
+
+      // names of blocks that nobody has
+      await repeat(attacker, peer, () => {
+        peer.available(...Array.from({ length: 500 }, () => `bafkrei${(next++).toString(32).padStart(50, '0').replaceAll(/[0189]/g, 'a')}aa`))
+      })
+    }
+  },
+
+  'one message of 4 MiB with hashes of one byte': {
+    ends: { service: 'LimitError', replicator: 'LimitError' },
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      peer.bytes(...fromHex(varint(2 + 5 + HASHES_BYTES + 2), '0802', '22', varint(HASHES_BYTES + 2), '0000'))
+
+      // each is a hash of one byte
+      await repeat(attacker, peer, () => { peer.bytes(...chunkOf([0x0a, 0x01, 0x61], 48 * KIB)) })
+    }
+  },
+
+  'requests of as many hashes of one byte as there may be': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      const hashes = Array.from({ length: 262_144 }, (_, i) => String.fromCharCode(0x21 + i % 90))
+
+      await repeat(attacker, peer, () => { peer.rpc({ type: RPCType.REQUEST, hashes }) })
+    }
+  },
+
+  'a frame that claims a TiB': {
+    ends: { service: 'LimitError', replicator: 'LimitError' },
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      peer.bytes(...fromHex(varint(2 + 7 + 2 ** 40), '0802', '22', varint(2 ** 40)))
+      await repeat(attacker, peer, () => { peer.bytes(...new Uint8Array(64 * KIB)) })
+    }
+  },
+
+  'answers that were not asked for': {
+    ends: { service: 'UnrequestedError', replicator: 'UnrequestedError' },
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      await repeat(attacker, peer, () => { peer.hashes(['nothing', 1]) })
+    }
+  },
+
+  'bodies that were not asked for': {
+    ends: { service: 'UnrequestedError', replicator: 'UnrequestedError' },
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      await repeat(attacker, peer, () => { peer.body(2, 1, new Uint8Array(64 * KIB)) })
+    }
+  },
+
+  'wrong content': {
+    ends: { replicator: 'UntrustedPeerError' },
+    run: async attacker => serveEach(attacker, ({ bytes }) => bytes.map(byte => ~byte))
+  },
+  'content that is one byte short': {
+    ends: { replicator: 'UntrustedPeerError' },
+    run: async attacker => serveEach(attacker, ({ bytes }) => bytes.subarray(1))
+  },
+  'content that is one byte long': {
+    ends: { replicator: 'UntrustedPeerError' },
+    run: async attacker => serveEach(attacker, ({ bytes }) => new Uint8Array([...bytes, 0]))
+  },
+
+  'bodies that never end': {
+    run: async attacker => {
+      const peer = await promise(attacker)
+
+      await repeat(attacker, peer, () => { peer.data(2, new Uint8Array(64 * KIB)) })
+    }
+  },
+
+  'a byte now and then': {
+    run: async attacker => {
+      const peer = await promise(attacker)
+
+      while (isOpen(attacker, peer)) {
+        peer.data(2, new Uint8Array(1))
+        attacker.begun()
+        await sleep(100)
+      }
+    }
+  },
+
+  'a reader that never reads': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      peer.hold()
+      peer.request(...OFFERED.map(({ hash }) => hash))
+      await over(attacker, peer)
+    }
+  },
+
+  'requests for everything, over and over': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      const hashes = OFFERED.map(({ hash }) => hash)
+
+      await repeat(attacker, peer, () => { peer.request(...hashes) })
+    }
+  },
+
+  'the same on as many streams as there may be': {
+    run: async attacker => {
+      const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker)))
+      const hashes = OFFERED.map(({ hash }) => hash)
+
+      // what comes is not read, so that all of it waits
+      peers.forEach(peer => { peer.hold() })
+
+      await Promise.all(peers.map(async peer => repeat(attacker, peer, () => { peer.request(...hashes) })))
+    }
+  },
+
+  'channels that are never closed': {
+    ends: { service: 'UnrequestedError', replicator: 'UnrequestedError' },
+    run: async attacker => {
+      const peer = await promise(attacker)
+      let channel = 3
+
+      await repeat(attacker, peer, () => {
+        for (let i = 0; i < 100; i++) {
+          peer.begin(channel, 100_000 + channel, new Uint8Array(1))
+          channel++
+        }
+      })
+    }
+  },
+
+  'streams that are opened and dropped': {
+    ends: { service: 'StreamResetError', replicator: 'StreamResetError' },
+    run: async ({ node, victim, signal, begun }) => {
+      const connection = await node.dial(victim)
+
+      for (let i = 0; !signal.aborted && connection.status === 'open'; i++) {
+        try {
+          const stream = await connection.newStream(PROTOCOL, { maxOutboundStreams: 100_000 })
+
+          stream.abort(new Error('Dropped'))
+          begun()
+        } catch {
+          // it has as many as it may
+          await sleep(1)
+        }
+      }
+    }
+  },
+
+  'streams on which nothing is said': {
+    run: async ({ node, victim, signal, begun }) => {
+      const connection = await node.dial(victim)
+
+      while (!signal.aborted && connection.status === 'open') {
+        await connection.newStream(PROTOCOL, { maxOutboundStreams: 100_000 }).then(begun, async () => sleep(10))
+      }
+    }
+  },
+
+  'sequences at every edge': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      const edges = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 2, 2 ** 32 - 1]
+
+      await repeat(attacker, peer, () => {
+        for (const sequence of edges) {
+          for (const type of [RPCType.SINCE, RPCType.SEEN, RPCType.AVAILABLE, RPCType.REQUEST]) {
+            peer.rpc({ type, sequence })
+          }
+        }
+      })
+    }
+  },
+
+  'the identity of somebody else': {
+    ends: { service: 'ForeignIdError', replicator: 'ForeignIdError' },
+    run: async attacker => {
+      const peer = await open(attacker)
+
+      peer.id('12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA', 'log')
+      await over(attacker, peer)
+    }
+  },
+
+  'requests for what may not be read': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+      const hashes = SECRET.map(({ hash }) => hash)
+
+      await repeat(attacker, peer, () => { peer.request(...hashes) })
+
+      if (peer.mapping.some(({ hash }) => hashes.includes(hash))) {
+        throw new Error('What may not be read was promised')
+      }
+    }
+  },
+
+  'one of ours that says it is an original': {
+    run: async attacker => {
+      const peer = await open(attacker)
+
+      peer.identify()
+      await repeat(attacker, peer, () => {
+        // an original asks, is given, and never answers
+        peer.request(...OFFERED.slice(0, 10).map(({ hash }) => hash))
+        peer.available(...CLAIMED.map(({ hash }) => hash))
+      })
+    }
+  }
+}
+
+async function open ({ node, victim }: Attacker): Promise<ReplicatingPeer> {
+  const stream: Stream = await node.dialProtocol(victim, PROTOCOL)
+  const peer = new ReplicatingPeer(stream, node.peerId.toString(), BLOCKS)
+
+  // the victim may break it
+  peer.ended.catch(() => {})
+  peer.sunk.catch(() => {})
+
+  return peer
+}
+
+async function begin (attacker: Attacker): Promise<ReplicatingPeer> {
+  const peer = await open(attacker)
+
+  peer.identify('log')
+
+  return peer
+}
+
+/**
+ * Offers everything and begins to send the first that is asked for
+ */
+async function promise (attacker: Attacker): Promise<ReplicatingPeer> {
+  const peer = await begin(attacker)
+
+  peer.offer(NAMES.length, ...NAMES)
+
+  const { hashes } = await peer.message(RPCType.REQUEST)
+
+  peer.hashes(...hashes.map((hash, i): [string, number] => [hash, i]))
+  peer.begin(2, 0, new Uint8Array(1))
+
+  return peer
+}
+
+/**
+ * Sends something else than it was asked for
+ */
+async function serveEach (attacker: Attacker, content: (block: Block) => Uint8Array): Promise<void> {
+  const peer = await begin(attacker)
+
+  peer.offer(NAMES.length, ...NAMES)
+  await Promise.race([peer.answer(NAMES, Object.fromEntries(NAMES.map(name => [name, content(BLOCKS[name])]))), over(attacker, peer)])
+  await over(attacker, peer)
+}
+
+function isOpen ({ signal }: Attacker, { stream }: ReplicatingPeer): boolean {
+  return !signal.aborted && stream.status === 'open'
+}
+
+/**
+ * Says something as fast as it is taken
+ */
+async function repeat (attacker: Attacker, peer: ReplicatingPeer, say: () => void): Promise<void> {
+  while (isOpen(attacker, peer)) {
+    if (!peer.stream.writableNeedsDrain) {
+      say()
+      attacker.begun()
+    }
+
+    await sleep(0)
+  }
+}
+
+async function over (attacker: Attacker, peer: ReplicatingPeer): Promise<void> {
+  attacker.begun()
+
+  while (isOpen(attacker, peer)) {
+    await sleep(10)
+  }
+}
+
+async function sleep (ms: number): Promise<void> {
+  await new Promise(resolve => { setTimeout(resolve, ms) })
+}
+
+function chunkOf (bytes: number[], length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => bytes[i % bytes.length])
+}
