@@ -17,9 +17,10 @@ export type ByteSource = Iterable<Uint8Array | Uint8ArrayList> | AsyncIterable<U
  */
 export interface Content {
   /**
-   * The bytes, in chunks of any size
+   * The bytes, in chunks of any size; or a function that gives them, which is called
+   * when their turn has come, and never if the content is not wanted any more
    */
-  stream: ByteSource
+  stream: ByteSource | (() => ByteSource)
 
   /**
    * The place of the content in a log of the application, a whole number from 0

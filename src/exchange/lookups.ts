@@ -1,8 +1,8 @@
-import { AbortError, InvalidParametersError, TimeoutError } from '@libp2p/interface'
+import { AbortError, TimeoutError } from '@libp2p/interface'
 import { toError } from '../errors.ts'
 import { Fifo } from './fifo.ts'
 import { checkSequence } from './hashes.ts'
-import { release } from './sent-body.ts'
+import { checkSource, release } from './sent-body.ts'
 import type { Content, CreateReadStream, ReadStreamOptions } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -196,8 +196,8 @@ function isObject (value: unknown): value is object {
 }
 
 function checkContent ({ stream, sequence }: Content): void {
-  if (!isObject(stream) || !(Symbol.asyncIterator in stream || Symbol.iterator in stream)) {
-    throw new InvalidParametersError('createReadStream must give { stream }, an iterable or async iterable of Uint8Arrays, or undefined')
+  if (typeof stream !== 'function') {
+    checkSource(stream)
   }
 
   if (sequence != null) {

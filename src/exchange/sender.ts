@@ -151,6 +151,7 @@ export class Sender implements SentBodyOwner {
     }
 
     this.#open = []
+    this.#channels.length = 0
     this.#promised.clear()
   }
 

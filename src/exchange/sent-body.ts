@@ -65,7 +65,9 @@ export class SentBody {
    */
   open (): void {
     try {
-      const { stream } = this.#content
+      const stream = typeof this.#content.stream === 'function' ? this.#content.stream() : this.#content.stream
+
+      checkSource(stream)
 
       if (Symbol.asyncIterator in stream) {
         this.#async = opened(stream[Symbol.asyncIterator]())
@@ -248,6 +250,15 @@ export class SentBody {
     this.#idleFor = -1
     this.resume()
     this.#owner.wake()
+  }
+}
+
+/**
+ * Throws InvalidParametersError
+ */
+export function checkSource (source: unknown): void {
+  if (typeof source !== 'object' || source == null || !(Symbol.asyncIterator in source || Symbol.iterator in source)) {
+    throw new InvalidParametersError('createReadStream must give { stream }, an iterable or async iterable of Uint8Arrays or a function that gives one, or undefined')
   }
 }
 

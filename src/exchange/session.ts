@@ -111,6 +111,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #closed = Promise.withResolvers<void>()
   #readBegun = false
   #inputEnded = false
+  // if nothing more can be sent
   #outputLost = false
   // if what nobody wants any more has not begun for too long
   #impatient = false
@@ -465,7 +466,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * its requests do not make it wait: it might wait for us in the same way.
    */
   get #isFull (): boolean {
-    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed && !this.#outputLost)
+    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed)
   }
 
   /**

@@ -140,7 +140,7 @@ export class Replicator implements ReplicationOwner {
   }
 
   #find (hash: string): Content | undefined | Promise<Content | undefined> {
-    const content = (sequence?: number): Content | undefined => sequence == null ? undefined : new StoredContent(this.store, hash, sequence)
+    const content = (sequence?: number): Content | undefined => sequence == null ? undefined : { stream: () => this.store.get(hash), sequence }
     const sequence = this.store.sequence(hash)
 
     return typeof sequence === 'object' ? sequence.then(content) : content(sequence)
@@ -491,25 +491,5 @@ function checkReplicationInit (init: ReplicationInit): void {
 
   if (init.maxBytes != null && !(init.maxBytes > 0)) {
     throw new InvalidParametersError(`maxBytes must be a number above 0, not ${init.maxBytes}`)
-  }
-}
-
-/**
- * What is in the store under a hash, asked of it when it is to be read: thousands
- * may wait for that
- */
-class StoredContent implements Content {
-  readonly sequence: number
-  readonly #store: Store
-  readonly #hash: string
-
-  constructor (store: Store, hash: string, sequence: number) {
-    this.sequence = sequence
-    this.#store = store
-    this.#hash = hash
-  }
-
-  get stream (): Content['stream'] {
-    return this.#store.get(this.#hash)
   }
 }

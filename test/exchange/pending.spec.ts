@@ -1,10 +1,11 @@
 import { expect } from 'aegir/chai'
+import { Exchange } from '../../src/exchange/exchange.ts'
+import { Pending } from '../../src/exchange/pending.ts'
 import { PROTOCOL, streamToDuplex } from '../../src/index.ts'
-import { thenHang } from '../fixtures/content.ts'
+import { text, thenHang } from '../fixtures/content.ts'
 import { createBareNode, createNode, stopNodes } from '../fixtures/nodes.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
 import { laps } from '../fixtures/slicing.ts'
-import type { Exchange } from '../../src/index.ts'
 import type { Stream } from '@libp2p/interface'
 
 const MAX_PENDING = 16
@@ -78,5 +79,26 @@ describe('what a peer asks for on several exchanges', () => {
     await laps(20)
 
     expect(asked.size).to.be.above(before + MAX_PENDING / 2)
+  })
+
+  it('is counted once, also where it is cancelled after nothing more can be sent', async () => {
+    const pending = new Pending(MAX_PENDING)
+    const ex = new Exchange(() => ({ stream: thenHang(text('A')) }), { provides: () => true, pending })
+    const peer = new ScriptedPeer(ex)
+
+    peer.request('a')
+    await peer.until(() => peer.bodyFrames.length > 0)
+    expect(pending.count).to.equal(1)
+
+    ex.loseOutput(new Error('The stream is lost'))
+    expect(pending.count).to.equal(0)
+
+    peer.error(-2, 1)
+    await laps(5)
+    expect(pending.count).to.equal(0)
+
+    ex.abort()
+    await peer.ended
+    expect(pending.count).to.equal(0)
   })
 })

@@ -7,7 +7,7 @@ import { names, next, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
 import { laps } from '../fixtures/slicing.ts'
-import type { ByteSource, Exchange, ExchangeInit, ReadStreamOptions } from '../../src/index.ts'
+import type { ByteSource, Content, Exchange, ExchangeInit, ReadStreamOptions } from '../../src/index.ts'
 
 const MAX_DATA = 64 * 1024
 
@@ -26,7 +26,11 @@ function serving (sources: Record<string, any>, init: ExchangeInit = {}): { ex: 
 }
 
 describe('exchange: sources of content', () => {
-  const kinds: Record<string, () => ByteSource> = {
+  const kinds: Record<string, () => Content['stream']> = {
+    'a function that gives an array': () => () => [text('one '), text('two')],
+    'a function that gives an async generator': () => async function * () {
+      yield text('one two')
+    },
     'an array': () => [text('one '), text('two')],
     'a generator': function * () {
       yield text('one ')
@@ -101,6 +105,64 @@ describe('exchange: sources of content', () => {
     expect(sources.map(({ opened }) => opened)).to.deep.equal([true, false])
     ex.abort()
   })
+
+  it('are not asked for before their turn, where they are functions, and once', async () => {
+    const asked: string[] = []
+    const source = (name: string, stream: Content['stream']) => () => {
+      asked.push(name)
+      return stream
+    }
+    const { ex } = serving({ a: source('a', thenHang(text('A'))), b: source('b', [text('B')]), c: source('c', [text('C')]) }, { limits: { maxSources: 1 } })
+    const peer = new ScriptedPeer(ex)
+
+    peer.request('a', 'b', 'c')
+    await peer.until(() => peer.bodyFrames.length > 0)
+    expect(asked).to.deep.equal(['a'])
+
+    peer.error(-2, 1)
+    expect(await peer.bodyOf(2)).to.have.lengthOf(2)
+    await peer.bodyOf(3)
+    expect(asked).to.deep.equal(['a', 'b', 'c'])
+  })
+
+  it('are never asked for, where they are functions, when the exchange ends before', async () => {
+    const asked: string[] = []
+    const { ex } = serving({
+      a: thenHang(text('A')),
+      b: () => {
+        asked.push('b')
+        return [text('B')]
+      }
+    }, { limits: { maxSources: 1 } })
+    const peer = new ScriptedPeer(ex)
+
+    peer.request('a', 'b')
+    await peer.until(() => peer.bodyFrames.length > 0)
+    ex.abort()
+    await peer.ended
+
+    expect(asked).to.be.empty()
+  })
+
+  const wrong: Record<string, [source: () => any, error: string]> = {
+    'a function that throws': [() => { throw new RangeError('No') }, 'RangeError'],
+    'a function that gives nothing': [() => undefined, 'InvalidParametersError'],
+    'a function that gives a promise': [async () => [text('A')], 'InvalidParametersError']
+  }
+
+  for (const [what, [source, error]] of Object.entries(wrong)) {
+    it(`may not be ${what}`, async () => {
+      const { ex } = serving({ a: source, b: [text('B')] })
+      const unsent = next(ex, 'unsent')
+      const peer = new ScriptedPeer(ex, { ours: true })
+
+      peer.request('a', 'b')
+
+      expect((await unsent).error.name).to.equal(error)
+      expect((await peer.bodyOf(1)).map(({ type }) => type)).to.deep.equal(['ERROR'])
+      expect(await peer.bodyOf(2)).to.have.lengthOf(2)
+    })
+  }
 
   describe('that fail', () => {
     const failures: Record<string, () => ByteSource> = {

@@ -113,7 +113,7 @@ class Line {
 /**
  * When the connection breaks before there is an exchange
  */
-const DIAL_ERRORS = ['EncryptionFailedError', 'MuxerUnavailableError', 'UnsupportedProtocolError', 'DialError', 'UnexpectedEOFError', 'StreamClosedError', 'InvalidCryptoExchangeError', 'AggregateError', 'Error']
+const DIAL_ERRORS = ['EncryptionFailedError', 'MuxerUnavailableError', 'UnsupportedProtocolError', 'DialError', 'UnexpectedEOFError', 'StreamClosedError', 'InvalidCryptoExchangeError']
 
 describe(`faults of a network (seed ${seed})`, function () {
   this.timeout(1_800_000)

@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import { block, blocks, hashesOf, memoryStore } from '../fixtures/blocks.ts'
+import { thenHang } from '../fixtures/content.ts'
 import { stopNodes } from '../fixtures/nodes.ts'
 import { createReplica, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { ScriptedNode } from '../fixtures/replication.ts'
@@ -68,6 +69,35 @@ describe('a hostile peer', () => {
     expect(most).to.equal(1)
     // far from one for each SINCE: most were cut short before they began
     expect(asked).to.be.below(50)
+  })
+
+  it('has the store asked once for each block, and not before its turn', async () => {
+    const store = await memoryStore(Object.values(BLOCKS))
+    const gets: string[] = []
+    const here = await createReplica({
+      store: wrapStore(store, {
+        get: (hash) => {
+          gets.push(hash)
+          return gets.length <= 2 ? thenHang(new Uint8Array(1)) : store.get(hash)
+        }
+      }),
+      limits: { ...PATIENT, maxSources: 2 }
+    })
+    const peer = await remote.open(here)
+
+    peer.identify('log')
+    peer.ask(...Object.keys(BLOCKS))
+    await peer.until(() => peer.bodyFrames.length >= 2)
+
+    expect(peer.mapping).to.have.lengthOf(8)
+    expect(gets).to.have.lengthOf(2)
+
+    // the others follow where these are not wanted any more
+    peer.error(-2, peer.bodyFrames[0].sequence)
+    peer.error(-3, peer.bodyFrames[1].sequence)
+    await peer.until(() => peer.bodyFrames.filter(({ type }) => type === 'END').length >= 6)
+
+    expect(gets.sort()).to.deep.equal(Object.values(BLOCKS).map(({ hash }) => hash).sort())
   })
 
   it('does not find out how much there is that it may not read', async () => {

@@ -172,6 +172,29 @@ describe('a store that fails', () => {
     await expect(there.service.replicate(here.addresses)).to.eventually.be.rejectedWith('The disk is gone')
   })
 
+  it('gives less than it has: that is not taken, and had when it is whole again', async () => {
+    const below = await memoryStore(offered)
+    let short = true
+    const there = await createReplica({
+      store: wrapStore(below, {
+        async * get (hash) {
+          for await (const chunk of below.get(hash)) {
+            yield short && hash === offered[7].hash ? chunk.subarray(1) : chunk
+          }
+        }
+      })
+    })
+    const here = await createReplica()
+    const { failed, received } = await here.service.replicate(there.addresses)
+
+    expect(failed.map(({ hash, error }) => [hash, error.name])).to.deep.equal([[offered[7].hash, 'HashMismatchError']])
+    expect(received.hashes).to.equal(59)
+    expect(here.store.has(offered[7].hash)).to.be.false()
+
+    short = false
+    expect(await here.service.replicate(there.addresses)).to.deep.include({ failed: [], received: { hashes: 1, bytes: offered[7].bytes.length } })
+  })
+
   it('does not give what it cannot read', async () => {
     const below = await memoryStore(offered)
     const there = await createReplica({
