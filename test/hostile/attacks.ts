@@ -30,6 +30,10 @@ export interface Attack {
    * there is none, it may go on: it costs no more than an honest one does.
    */
   ends?: { service?: string, replicator?: string }
+  /**
+   * It begins anew where the victim has ended it
+   */
+  goesOn?: boolean
 }
 
 const BLOCKS: Record<string, Block> = Object.fromEntries(CLAIMED.map((block, i) => [String(i), block]))
@@ -195,6 +199,7 @@ export const ATTACKS: Record<string, Attack> = {
 
   'streams that are opened and dropped': {
     ends: { service: 'StreamResetError', replicator: 'StreamResetError' },
+    goesOn: true,
     run: async ({ node, victim, signal, begun }) => {
       const connection = await node.dial(victim)
 
