@@ -5,6 +5,12 @@
 export const PROTOCOL = '/hash-exchange/4.0.1'
 
 /**
+ * The ID of the protocol that adds the messages by which two stores find out where
+ * they differ. What replicates offers it first.
+ */
+export const PROTOCOL_4_1 = '/hash-exchange/4.1.0'
+
+/**
  * The largest RPC message that we take. An original sends what it is given in
  * one message: 100,000 hashes of 40 characters are 4.2 MB.
  */
@@ -151,3 +157,25 @@ export const MAX_REASON_BYTES = 256
  * waits: the next one can be written while the one before is sent
  */
 export const MAX_WAITING_ANNOUNCEMENTS = 2
+
+/**
+ * How many cells the sketch of a store has: with 1.4 for each difference enough for
+ * 23,000, in 0.9 MB
+ */
+export const SKETCH_CELLS = 32_768
+
+/**
+ * The most cells that a sketch may have. A quarter of these are sent together, and
+ * must fit into one message.
+ */
+export const MAX_SKETCH_CELLS = 1_048_576
+
+/**
+ * How many cells are sent first: enough for about 180 differences, in 6.7 kB
+ */
+export const FIRST_CELLS = 256
+
+/**
+ * About how many bytes a hash of a block takes in an AVAILABLE
+ */
+export const LISTED_BYTES = 62

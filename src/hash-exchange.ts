@@ -1,7 +1,7 @@
 import { AbortError, InvalidParametersError, isPeerId, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
-import { PROTOCOL } from './constants.ts'
+import { PROTOCOL, PROTOCOL_4_1 } from './constants.ts'
 import { toError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
 import { checkSequence } from './exchange/hashes.ts'
@@ -52,6 +52,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   readonly #autoReplication?: AutoReplication
   readonly #metrics: ReplicationMetrics
   readonly #pending = new PendingOfPeers()
+  readonly #handled: string[] = []
   #started = false
 
   constructor (components: HashExchangeComponents, init: HashExchangeInit) {
@@ -102,7 +103,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       return
     }
 
-    await this.#components.registrar.handle(PROTOCOL, async (stream, connection) => {
+    const handle: StreamHandler = async (stream, connection) => {
       const exchange = this.#replicator == null
         ? this.#create(stream, connection)
         : this.#createReplication(this.#replicator, stream, connection, false)
@@ -110,11 +111,19 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       this.safeDispatchEvent('exchange', { detail: exchange })
 
       await run(exchange, stream)
-    }, {
-      maxInboundStreams: this.#init.maxInboundStreams,
-      maxOutboundStreams: this.#init.maxOutboundStreams,
-      runOnLimitedConnection: this.#init.runOnLimitedConnection
-    })
+    }
+
+    const { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection } = this.#init
+
+    try {
+      for (const protocol of this.#protocols) {
+        await this.#components.registrar.handle(protocol, handle, { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection })
+        this.#handled.push(protocol)
+      }
+    } catch (err) {
+      await this.#unhandle()
+      throw err
+    }
 
     this.#started = true
     this.#replicator?.start()
@@ -137,7 +146,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     this.#started = false
     this.#autoReplication?.stop()
 
-    await this.#components.registrar.unhandle(PROTOCOL)
+    await this.#unhandle()
 
     for (const exchange of this.exchanges) {
       exchange.abort(new AbortError('The service was stopped'))
@@ -147,7 +156,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
-    return this.#open(peer, options, (stream, connection) => this.#create(stream, connection))
+    return this.#open(peer, [PROTOCOL], options, (stream, connection) => this.#create(stream, connection))
   }
 
   async replicate (peer: DialTarget, options: ReplicateOptions = {}): Promise<ReplicateResult> {
@@ -170,7 +179,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async openReplication (peer: PeerId, options: ReplicateOptions): Promise<ReplicationExchange> {
-    return this.#open(peer, options, (stream, connection) => this.#createReplication(this.#replicator as Replicator, stream, connection, true))
+    return this.#open(peer, this.#protocols, options, (stream, connection) => this.#createReplication(this.#replicator as Replicator, stream, connection, true))
   }
 
   dispatch<K extends keyof ReplicationEvents> (type: K, detail: ReplicationEvents[K]['detail']): void {
@@ -201,7 +210,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     return this.#components.connectionManager.openConnection(peer, { signal })
   }
 
-  async #open<T extends Exchange> (peer: DialTarget, options: OpenOptions, create: (stream: Stream, connection: Connection) => T): Promise<T> {
+  async #open<T extends Exchange> (peer: DialTarget, protocols: string[], options: OpenOptions, create: (stream: Stream, connection: Connection) => T): Promise<T> {
     this.#checkStarted()
 
     const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
@@ -209,7 +218,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
 
     const runOnLimitedConnection = options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection
     const connection = await this.#connect(peer, { signal })
-    const stream = await connection.newStream(PROTOCOL, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
+    const stream = await connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
 
     try {
       this.#checkStarted()
@@ -228,6 +237,19 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     })
 
     return exchange
+  }
+
+  async #unhandle (): Promise<void> {
+    for (const protocol of this.#handled.splice(0)) {
+      await this.#components.registrar.unhandle(protocol)
+    }
+  }
+
+  /**
+   * What is spoken, the best one first
+   */
+  get #protocols (): string[] {
+    return this.#replicator == null ? [PROTOCOL] : [PROTOCOL_4_1, PROTOCOL]
   }
 
   #checkStarted (): void {

@@ -236,8 +236,9 @@ import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationI
 import type { AbortOptions, ComponentLogger, Connection, DialTarget, Metrics, PeerId, StreamHandler, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
-export { PROTOCOL } from './constants.ts'
+export { PROTOCOL, PROTOCOL_4_1 } from './constants.ts'
 export { BodyCutError, DuplicateSequenceError, ExchangeClosedError, ForeignIdError, HashMismatchError, IncompleteError, LimitError, PeerQuotaError, RemoteClosedError, RemoteError, StoreError, UnexpectedEndError, UnreadError, UnrequestedError, UntrustedPeerError } from './errors.ts'
+export { Sketch } from './sketch/sketch.ts'
 export { blockHash, parseBlockHash } from './store/block-hash.ts'
 export { blockStore } from './store/block-store.ts'
 export { StoreCorruptError } from './store/errors.ts'
@@ -248,7 +249,10 @@ export type { ExchangeLimits } from './exchange/limits.ts'
 export type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateProgressEvents, ReplicateResult, ReplicateTotals, ReplicationEvents, ReplicationInit } from './replication/api.ts'
 export type { ReplicationLimits } from './replication/limits.ts'
 export type { BlockStoreInit } from './store/block-store.ts'
-export type { BlockSource, Store, StoreCursor, StoreEntry, StoreEvents } from './store/store.ts'
+export type { Cells } from './sketch/cells.ts'
+export type { SetSum } from './sketch/set-sum.ts'
+export type { KeysSnapshot } from './sketch/sketch.ts'
+export type { BlockSource, SketchSnapshot, Store, StoreCursor, StoreEntry, StoreEvents, StoreSketch } from './store/store.ts'
 
 export interface HashExchangeComponents {
   peerId: PeerId
@@ -269,14 +273,16 @@ export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<
   createReadStream?: CreateReadStream
 
   /**
-   * How many exchanges a peer may open over one connection
+   * How many exchanges a peer may open over one connection, with each version of
+   * the protocol
    *
    * @default 32
    */
   maxInboundStreams?: number
 
   /**
-   * How many exchanges we may open over one connection
+   * How many exchanges we may open over one connection, with each version of the
+   * protocol
    *
    * @default 64
    */

@@ -10,6 +10,7 @@ export interface SideInit {
    * What its blocks are in
    */
   blocks: 'level' | 'fs'
+  compare: boolean
   hashes: number
   /**
    * How many hashes only one of the two sides has, both together

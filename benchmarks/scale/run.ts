@@ -12,6 +12,10 @@ export interface ScaleInit {
   differences: number
   blocks: 'level' | 'fs'
   /**
+   * If the stores are compared, instead of listed
+   */
+  compare: boolean
+  /**
    * If the live heap is watched, for which garbage is collected all the time
    */
   heap: boolean
@@ -124,12 +128,12 @@ class Side {
  * with the other, and then again with as many new differences. Throws if they
  * don't have the same in the end.
  */
-export async function measureScale ({ hashes, differences, blocks, heap, folder = tmpdir(), onProgress = () => {} }: ScaleInit): Promise<ScaleResult> {
+export async function measureScale ({ hashes, differences, blocks, compare, heap, folder = tmpdir(), onProgress = () => {} }: ScaleInit): Promise<ScaleResult> {
   const root = await mkdtemp(join(folder, 'hash-exchange-scale-'))
   const open = new Set<Side>()
 
   const both = async (onProgress: Array<(done: number) => void> = []): Promise<Side[]> => {
-    const sides = (['a', 'b'] as const).map((owner, i) => new Side({ owner, folder: join(root, owner), blocks, hashes, differences }, heap, onProgress[i]))
+    const sides = (['a', 'b'] as const).map((owner, i) => new Side({ owner, folder: join(root, owner), blocks, compare, hashes, differences }, heap, onProgress[i]))
 
     sides.forEach(side => { open.add(side) })
 

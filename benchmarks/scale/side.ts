@@ -27,7 +27,12 @@ const MIB = 1024 * 1024
  */
 const HEAP_MS = 250
 
-const { owner, folder, blocks, hashes, differences } = JSON.parse(process.argv[2]) as SideInit
+/**
+ * With which nothing can be found, so that all is listed
+ */
+const TOO_FEW_CELLS = 1
+
+const { owner, folder, blocks, compare, hashes, differences } = JSON.parse(process.argv[2]) as SideInit
 const blockstore = new (blocks === 'fs' ? FsBlockstore : LevelBlockstore)(join(folder, 'blocks'))
 const datastore = new LevelDatastore(join(folder, 'data'))
 const metrics = new FakeMetrics()
@@ -36,7 +41,7 @@ await blockstore.open()
 await datastore.open()
 
 const opening = performance.now()
-const store = await blockStore({ blockstore, datastore })
+const store = await blockStore({ blockstore, datastore, cells: compare ? undefined : TOO_FEW_CELLS })
 const opened = (performance.now() - opening) / 1000
 
 let node: Libp2p<{ hashExchange: HashExchange }> | undefined

@@ -4,7 +4,10 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = new URL('../../../', import.meta.url)
-const ALTERNATIVES = new URL('benchmarks/alternatives/', ROOT)
+/**
+ * Where that is installed which is compared with and is no dependency of this package
+ */
+export const ALTERNATIVES = new URL('benchmarks/alternatives/', ROOT)
 
 const PACKAGES = {
   libp2p: ROOT,
@@ -26,7 +29,7 @@ export function installAlternatives (): boolean {
     return true
   }
 
-  process.stderr.write('Installing Helia and hypercore into benchmarks/alternatives, which takes about 300 MB...\n')
+  process.stderr.write('Installing Helia, hypercore and @peerbit/riblt into benchmarks/alternatives, which takes about 300 MB...\n')
 
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
     cwd: fileURLToPath(ALTERNATIVES),

@@ -13,7 +13,7 @@ import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeEvents, E
 import type { ExchangeLimits } from './limits.ts'
 import type { Pending } from './pending.ts'
 import type { SessionOwner } from './session.ts'
-import type { RPCMessage } from '../wire/rpc-codec.ts'
+import type { ReceivedRPC } from '../wire/rpc-codec.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -166,7 +166,7 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
     return false
   }
 
-  onMessage (message: Required<RPCMessage>): void {}
+  onMessage (message: ReceivedRPC): void {}
 
   onSent (hash: string, bytes: number): void {}
 

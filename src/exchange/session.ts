@@ -18,7 +18,7 @@ import type { ExchangeLimits } from './limits.ts'
 import type { ProviderOwner } from './provider.ts'
 import type { RequesterOwner } from './requester.ts'
 import type { ChannelsHandler, InboundBody } from '../wire/channels.ts'
-import type { Mapping, RPCMessage } from '../wire/rpc-codec.ts'
+import type { Mapping, RPCMessage, ReceivedRPC } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -39,7 +39,7 @@ export interface SessionOwner {
   /**
    * A message came. What it says is not done yet.
    */
-  onMessage(message: Required<RPCMessage>): void
+  onMessage(message: ReceivedRPC): void
   onAvailable(hashes: string[]): void
   /**
    * Returns false if nobody takes the response
@@ -390,7 +390,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
   // ChannelsHandler
 
-  message (message: Required<RPCMessage>): void {
+  message (message: ReceivedRPC): void {
     if (this.#closing.received && this.remoteIsOurs) {
       throw new ProtocolError(`The remote sent ${message.type} after its CLOSE`)
     }
@@ -407,14 +407,20 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#provider.cancelled(channel, sequence)
   }
 
-  readonly #handlers: Record<RPCType, (message: Required<RPCMessage>) => void> = {
+  readonly #handlers: Record<RPCType, (message: ReceivedRPC) => void> = {
     [RPCType.AVAILABLE]: ({ hashes }) => { this.#owner.onAvailable(hashes) },
     [RPCType.REQUEST]: ({ hashes }) => { this.#onRequest(hashes) },
     [RPCType.HASHES]: ({ mapping }) => { this.requester.onHashes(mapping as Mapping[]) },
     [RPCType.SINCE]: ({ sequence }) => { this.#owner.onSince(sequence - 1) },
     [RPCType.SEEN]: ({ sequence }) => { this.#owner.onSeen(sequence - 1) },
     [RPCType.ID]: ({ hashes }) => { this.#onId(hashes) },
-    [RPCType.CLOSE]: () => { this.#onClose() }
+    [RPCType.CLOSE]: () => { this.#onClose() },
+    // between two who replicate stores, which is none of our business
+    [RPCType.CELLS]: () => {},
+    [RPCType.MORE]: () => {},
+    [RPCType.DONE]: () => {},
+    [RPCType.GIVE_UP]: () => {},
+    [RPCType.SALT]: () => {}
   }
 
   #onRequest (hashes: string[]): void {

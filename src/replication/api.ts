@@ -94,9 +94,11 @@ export interface ReplicateOptions extends AbortOptions, ProgressOptions<Replicat
   live?: boolean
 
   /**
-   * From which sequence of the remote's log on to ask, instead of where the last
-   * time ended: -1 for all over again, for what `allow`, `want` or a delete kept
-   * away before
+   * From which sequence of the remote's log on to ask for its list: -1 for all of
+   * it.
+   *
+   * @default all that the stores differ in where they are compared, otherwise what is
+   * new since last time
    */
   since?: number
 

@@ -1,7 +1,7 @@
 import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
 import { toError } from '../errors.ts'
 import { Waker } from '../exchange/waker.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, StoreEntry } from '../store/store.ts'
 
 /**
  * How many sequences are kept that need not be announced, as the remote has them
@@ -50,12 +50,15 @@ export class Listing {
   public running = false
 
   readonly #owner: ListingOwner
-  // the last sequence that was gone through
+  // the last sequence that was gone through, and the last that the remote may know
+  // of
   #position = 0
+  #last = -1
   #run = 0
   // what the last one to be started is to list
   #since = -1
   #offers = false
+  #lacking?: number[]
   #looping = false
   #following = false
   #over = false
@@ -85,16 +88,28 @@ export class Listing {
   }
 
   /**
+   * Lists what the remote lacks, and then what was put since that is known,
+   * whatever was listed before
+   *
+   * @param sequences - of what it lacks, in ascending order
+   * @param upTo - the last sequence that was compared
+   */
+  startCompared (sequences: number[], upTo: number): void {
+    this.#start(upTo, true, sequences)
+  }
+
+  /**
    * Lists nothing, whatever was listed before
    */
   startEmpty (): void {
     this.#start(-1, false)
   }
 
-  #start (sequence: number, offers: boolean): void {
+  #start (sequence: number, offers: boolean, lacking?: number[]): void {
     this.#run++
     this.#since = sequence
     this.#offers = offers
+    this.#lacking = lacking
     this.running = true
     this.#put.wake()
 
@@ -158,10 +173,21 @@ export class Listing {
   async #list (run: number): Promise<void> {
     const { store } = this.#owner
     const offers = this.#offers
+    const lacking = this.#lacking
+    let since = this.#since
     let end = -1
 
-    if (offers) {
-      end = await this.#announce(run, store.lastSequence, this.#since)
+    this.#lacking = undefined
+
+    if (lacking != null && await this.#owner.mayReadAll()) {
+      await this.#announceThese(run, lacking)
+    } else if (lacking != null) {
+      // what it may read of all that there is, now
+      since = -1
+    }
+
+    if (offers && run === this.#run) {
+      end = await this.#announce(run, store.lastSequence, since)
     }
 
     if (run !== this.#run) {
@@ -204,6 +230,19 @@ export class Listing {
   }
 
   /**
+   * Announces what is there of some sequences
+   */
+  async #announceThese (run: number, sequences: number[]): Promise<void> {
+    for await (const { hashes, sequence } of inBatches(this.#owner.store.sketch?.entries(sequences) ?? [])) {
+      if (run !== this.#run) {
+        return
+      }
+
+      await this.#owner.announce(hashes, sequence)
+    }
+  }
+
+  /**
    * Announces what is after one sequence and up to another. Returns the last one
    * that the remote may know of, -1 if there is none.
    */
@@ -217,52 +256,68 @@ export class Listing {
     // one that we never had: of a backup that was restored here. Who may not read
     // everything must not find out in this way how much there is.
     this.#position = all && since > end ? 0 : Math.max(0, since)
+    this.#last = this.#position > 0 ? this.#position : -1
 
-    let last = this.#position > 0 ? this.#position : -1
-    let hashes: string[] = []
-    let bytes = 0
-
-    for await (const { hash, sequence } of this.#owner.store.since(this.#position)) {
-      if (run !== this.#run || sequence > end) {
+    for await (const { hashes } of inBatches(this.#readable(run, end, all))) {
+      if (run !== this.#run) {
         break
+      }
+
+      await this.#owner.announce(hashes, this.#last)
+    }
+
+    if (run !== this.#run) {
+      return this.#last
+    }
+
+    this.#position = Math.max(this.#position, end)
+
+    return all && end > 0 ? end : this.#last
+  }
+
+  /**
+   * What the remote may read, and does not have, from the position on
+   */
+  async * #readable (run: number, end: number, all: boolean): AsyncGenerator<StoreEntry> {
+    for await (const entry of this.#owner.store.since(this.#position)) {
+      const { hash, sequence } = entry
+
+      if (run !== this.#run || sequence > end) {
+        return
       }
 
       this.#position = sequence
 
       if (this.#known.delete(sequence)) {
-        last = sequence
-        continue
+        this.#last = sequence
+      } else if (all || await this.#owner.mayRead(hash)) {
+        yield entry
+        this.#last = sequence
       }
+    }
+  }
+}
 
-      if (!all && !(await this.#owner.mayRead(hash))) {
-        continue
-      }
+/**
+ * As many hashes together as go into one message, with the sequence of the last
+ */
+async function * inBatches (entries: Iterable<StoreEntry> | AsyncIterable<StoreEntry>): AsyncGenerator<{ hashes: string[], sequence: number }> {
+  let batch = { hashes: [] as string[], sequence: 0 }
+  let bytes = 0
 
-      if (run !== this.#run) {
-        break
-      }
-
-      if (hashes.length === MAX_BATCH_HASHES || bytes + hash.length > MAX_BATCH_BYTES) {
-        await this.#owner.announce(hashes, last)
-        hashes = []
-        bytes = 0
-      }
-
-      hashes.push(hash)
-      bytes += hash.length
-      last = sequence
+  for await (const { hash, sequence } of entries) {
+    if (batch.hashes.length === MAX_BATCH_HASHES || bytes + hash.length > MAX_BATCH_BYTES) {
+      yield batch
+      batch = { hashes: [], sequence: 0 }
+      bytes = 0
     }
 
-    if (run !== this.#run) {
-      return last
-    }
+    batch.hashes.push(hash)
+    batch.sequence = sequence
+    bytes += hash.length
+  }
 
-    if (hashes.length > 0) {
-      await this.#owner.announce(hashes, last)
-    }
-
-    this.#position = Math.max(this.#position, end)
-
-    return all && end > 0 ? end : last
+  if (batch.hashes.length > 0) {
+    yield batch
   }
 }

@@ -1,12 +1,8 @@
 import { PeerQuotaError, UntrustedPeerError } from '../errors.ts'
+import { remember } from './remember.ts'
 import type { ReplicationLimits } from './limits.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
-
-/**
- * Of how many peers something is remembered when they have gone
- */
-const MAX_REMEMBERED = 10_000
 
 /**
  * What is remembered of peers from one exchange to the next: how much they have
@@ -67,18 +63,5 @@ export class PeerRecords {
     } else if (wrong != null && wrong.contents >= this.#limits.maxWrongContents) {
       throw new UntrustedPeerError(`${peer} sent ${wrong.contents} wrong contents and is left alone until ${new Date(wrong.until).toISOString()}`)
     }
-  }
-}
-
-function remember<T> (map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
-  map.set(key, value)
-
-  for (const oldest of map.keys()) {
-    if (map.size <= MAX_REMEMBERED) {
-      break
-    }
-
-    map.delete(oldest)
   }
 }

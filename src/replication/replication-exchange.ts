@@ -1,21 +1,25 @@
 import { TimeoutError } from '@libp2p/interface'
+import { PROTOCOL_4_1 } from '../constants.ts'
 import { toError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { Listing } from './listing.ts'
+import { Reconciliation } from './reconciliation.ts'
 import { Taking } from './taking.ts'
 import type { ReplicateTotals } from './api.ts'
 import type { Intake } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { ListingOwner } from './listing.ts'
 import type { PeerRecords } from './peers.ts'
+import type { ReconciliationOwner } from './reconciliation.ts'
+import type { Reconciling } from './reconciling.ts'
 import type { TakingOwner } from './taking.ts'
 import type { Verifier } from './verify.ts'
 import type { WantTable } from './want-table.ts'
 import type { CreateReadStream, ExchangeFailure, ReceivedResponse } from '../exchange/api.ts'
 import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
 import type { Store } from '../store/store.ts'
-import type { RPCMessage } from '../wire/rpc-codec.ts'
+import type { ReceivedRPC, RPCMessage } from '../wire/rpc-codec.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**
@@ -28,6 +32,7 @@ export interface ReplicationOwner {
   readonly verifier: Verifier
   readonly records: PeerRecords
   readonly limits: ReplicationLimits
+  readonly reconciling: Reconciling
   mayRead(peer: PeerId, hash?: string): Promise<boolean>
   wants?(peer: PeerId, hash: string): boolean | Promise<boolean>
   /**
@@ -70,12 +75,13 @@ export interface ReplicationExchangeInit extends ConnectedExchangeInit {
  * An exchange by which our store and that of a peer get the same content: the
  * way to "done" of SPEC.md
  */
-export class ReplicationExchange extends Exchange implements TakingOwner, ListingOwner {
+export class ReplicationExchange extends Exchange implements TakingOwner, ListingOwner, ReconciliationOwner {
   declare public readonly remotePeer: PeerId
   public readonly peer: string
   public readonly opener: boolean
   public readonly taking: Taking
   public readonly listing: Listing
+  public readonly reconciliation: Reconciliation
   public readonly received: ReplicateTotals = { hashes: 0, bytes: 0 }
   public readonly sent: ReplicateTotals = { hashes: 0, bytes: 0 }
   /**
@@ -109,6 +115,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #remoteLogId?: string
   #since?: number
   #remoteSince = -1
+  // begins our list when it is known what the remote lacks
+  #listWhenCompared?: () => void
+  // if that was listed, so that what is asked for again is listed as it stands in
+  // the log
+  #comparedListed = false
   // the last sequence that we have announced, and the last one that the remote has
   #announced = -1
   #remoteAnnounced = -1
@@ -151,7 +162,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.opener = init.opener
     this.taking = new Taking(this)
     this.listing = new Listing(this)
+    this.reconciliation = new Reconciliation(this)
     this.#startTimer()
+
+    if (this.protocol !== PROTOCOL_4_1) {
+      this.reconciliation.skip()
+    }
   }
 
   /**
@@ -207,7 +223,8 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       // otherwise the remote will ask for it, or has said that it wants nothing
       if (this.listing.begun && !this.#remoteDeaf) {
         this.#onNews()
-        this.#list(this.#remoteSince)
+        // where stores were compared, nobody knows what it lacks of what it has not asked for
+        this.#list(this.reconciliation.result === 'differences' ? -1 : this.#remoteSince)
       }
     }
 
@@ -247,6 +264,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   drain (): void {
     if (!this.drained) {
       this.drained = true
+      this.reconciliation.stop()
       this.listing.stop()
       this.#evaluate()
     }
@@ -260,6 +278,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   get verifier (): Verifier { return this.#owner.verifier }
   get records (): PeerRecords { return this.#owner.records }
   get limits (): ReplicationLimits { return this.#owner.limits }
+  get reconciling (): Reconciling { return this.#owner.reconciling }
 
   get mayRequest (): boolean {
     return !this.drained && this.session.refusal == null
@@ -370,13 +389,30 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     }
   }
 
+  // ReconciliationOwner
+
+  tell (message: RPCMessage): void {
+    this.session.tell(message)
+  }
+
+  onReconciled (): void {
+    if (this.reconciliation.result === 'differences') {
+      this.taking.onCompared()
+    }
+
+    const list = this.#listWhenCompared
+
+    this.#listWhenCompared = undefined
+    list?.()
+  }
+
   // SessionOwner
 
   get full (): boolean {
     return this.taking.full
   }
 
-  onMessage (message: Required<RPCMessage>): void {
+  onMessage (message: ReceivedRPC): void {
     const first = !this.#heard
 
     this.#heard = true
@@ -385,6 +421,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       case RPCType.ID: this.#onLog(message.hashes[1]); break
       case RPCType.REQUEST: this.#onRequest(message.hashes, message.sequence - 1); break
       case RPCType.SINCE: this.#onSince(message.sequence - 1); break
+      case RPCType.CELLS:
+      case RPCType.MORE:
+      case RPCType.DONE:
+      case RPCType.GIVE_UP:
+      case RPCType.SALT: this.#onComparing(message); break
       default:
     }
 
@@ -429,6 +470,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     this.#over = true
     clearInterval(this.#timer)
+    this.reconciliation.stop()
     this.listing.stop()
     this.taking.end(error ?? new TimeoutError('The exchange with the peer that offered it was closed'))
     super.onEnd(error)
@@ -447,6 +489,13 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       this.#owner.onIdentified(this)
     }
 
+    if (this.replicates && !this.drained) {
+      // where somebody says from where on to list, it is to be listed
+      this.reconciliation.begin(this.#since == null)
+    } else {
+      this.reconciliation.giveUp()
+    }
+
     // again, where it took the remote too long to say who it is
     this.#ask()
   }
@@ -457,6 +506,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #onNoId (): void {
     if (this.replicates == null) {
       this.replicates = false
+      this.reconciliation.giveUp()
       this.#ask()
     }
   }
@@ -470,8 +520,40 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   #list (since: number): void {
+    const { result, differences, comparedUpTo } = this.reconciliation
+
+    if (result == null) {
+      this.#listWhenCompared = () => { this.#list(since) }
+      return
+    }
+
     this.#announced = -1
-    this.listing.start(since)
+
+    if (result === 'list' || this.#comparedListed || !this.offers) {
+      this.listing.start(since)
+    } else {
+      this.listing.startCompared(differences, comparedUpTo)
+    }
+
+    // what is asked for after that is not what was compared
+    this.#comparedListed = true
+    this.reconciliation.differences = []
+  }
+
+  #listNothing (): void {
+    if (this.reconciliation.result == null) {
+      this.#listWhenCompared = () => { this.#listNothing() }
+    } else if (!this.listing.ended) {
+      this.#comparedListed = true
+      this.listing.startEmpty()
+    }
+  }
+
+  #onComparing (message: ReceivedRPC): void {
+    // a type that 4.0.1 does not know
+    if (this.protocol === PROTOCOL_4_1 && !this.drained && this.session.refusal == null) {
+      this.reconciliation.onMessage(message)
+    }
   }
 
   #onRequest (hashes: string[], sequence: number): void {
@@ -487,10 +569,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     if (!this.#remoteAsked && !this.#remoteDeaf && !this.drained) {
       this.#remoteDeaf = true
-
-      if (!this.listing.ended) {
-        this.listing.startEmpty()
-      }
+      this.#listNothing()
     }
   }
 
@@ -657,6 +736,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     }
 
     this.taking.fetching.tick(ms)
+    this.reconciliation.tick(ms, this.limits.requestTimeout)
 
     if (!this.#began && this.#age >= this.limits.beginTimeout) {
       this.#begin()
@@ -676,7 +756,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#began = true
     this.#onNoId()
 
-    if (!this.listing.begun && !this.drained && this.session.refusal == null) {
+    if (!this.listing.begun && this.#listWhenCompared == null && !this.drained && this.session.refusal == null) {
       this.#list(-1)
     }
   }

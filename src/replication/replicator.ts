@@ -9,6 +9,7 @@ import { AGAIN, Call } from './call.ts'
 import { Intake } from './intake.ts'
 import { defaultReplicationLimits } from './limits.ts'
 import { PeerRecords } from './peers.ts'
+import { Reconciling } from './reconciling.ts'
 import { ReplicationExchange } from './replication-exchange.ts'
 import { Verifier } from './verify.ts'
 import { WantTable } from './want-table.ts'
@@ -31,11 +32,6 @@ const MAX_EXCHANGES = 5
  * opened, in ms, and twice as long each further time
  */
 const AGAIN_MS = 100
-
-/**
- * How long to wait for the application to say whom it accepts, in ms
- */
-const ACCEPT_TIMEOUT = 20_000
 
 export interface ReplicatorOwner {
   readonly id: string
@@ -60,6 +56,7 @@ export class Replicator implements ReplicationOwner {
   public readonly intake: Intake
   public readonly records: PeerRecords
   public readonly table = new WantTable()
+  public readonly reconciling = new Reconciling()
 
   readonly #owner: ReplicatorOwner
   readonly #init: ReplicationInit
@@ -320,7 +317,7 @@ export class Replicator implements ReplicationOwner {
 
     try {
       this.records.checkTrust(exchange.peer)
-      takes = accept != null && await raceSignal(Promise.resolve(accept(exchange.remotePeer)), AbortSignal.timeout(ACCEPT_TIMEOUT))
+      takes = accept != null && await this.#answer('accept', accept(exchange.remotePeer))
     } catch (err) {
       exchange.onIgnored(`what ${exchange.peer} may offer: ${toError(err).message}`)
     }

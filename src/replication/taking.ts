@@ -102,6 +102,9 @@ export class Taking implements Offerer {
   readonly #lost = new Set<string>()
   #over = false
 
+  // if the remote announces all that we lack, and nothing was asked for since that
+  // is known
+  #compared = false
   #logId = NO_LOG
   #cursor = new Cursor(-1)
   #saved = -1
@@ -214,6 +217,12 @@ export class Taking implements Offerer {
       return
     }
 
+    if (this.#compared) {
+      this.#compared = false
+      this.#restart()
+      position = -1
+    }
+
     if (since != null && since > position) {
       // what is between them is not asked for, so the cursor must stay
       this.#logId = NO_LOG
@@ -231,6 +240,18 @@ export class Taking implements Offerer {
     this.asked = true
     this.listed = false
     this.#owner.since(from)
+  }
+
+  /**
+   * The remote is going to announce all that we lack, also what is older than what
+   * it announced before
+   */
+  onCompared (): void {
+    if (this.asked && !this.#asking) {
+      this.#restart()
+    } else {
+      this.#compared = true
+    }
   }
 
   /**
@@ -313,6 +334,12 @@ export class Taking implements Offerer {
 
     this.#save()
     this.#owner.onChange()
+  }
+
+  #restart (): void {
+    this.#cursor = new Cursor(-1)
+    this.#lookedAt = -1
+    this.#saved = -1
   }
 
   #proceed (): void {

@@ -1,4 +1,6 @@
 import { base32 } from 'multiformats/bases/base32'
+import { SKETCH_CELLS } from '../constants.ts'
+import { Sketch } from '../sketch/sketch.ts'
 import { hashOfMultihash, isSha256Multihash } from './block-hash.ts'
 import { StoreCorruptError } from './errors.ts'
 import { HashIndex } from './hash-index.ts'
@@ -7,7 +9,7 @@ import { LogPages } from './log-pages.ts'
 import { SequenceSet } from './sequence-set.ts'
 import type { Page } from './log-page.ts'
 import type { Records } from './records.ts'
-import type { StoreEntry } from './store.ts'
+import type { StoreEntry, StoreSketch } from './store.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 
 /**
@@ -52,10 +54,15 @@ interface Change {
  * is added anew.
  */
 export class BlockLog {
+  /**
+   * Of the hashes that are not blank
+   */
+  public readonly sketch: StoreSketch
+
   readonly #records: Records
   readonly #pages: LogPages
   readonly #logger: Logger
-  readonly #index = new HashIndex()
+  readonly #index: HashIndex
   /**
    * The sequences of all entries that are not blank
    */
@@ -74,17 +81,30 @@ export class BlockLog {
    */
   #undo?: Map<number, Page>
 
-  private constructor (records: Records, logger: Logger) {
+  private constructor (records: Records, logger: Logger, cells: number) {
     this.#records = records
     this.#pages = new LogPages(records)
     this.#logger = logger
+
+    const sketch = new Sketch(cells)
+    const index = this.#index = new HashIndex(sketch)
+
+    this.sketch = {
+      length: cells,
+      get size () { return sketch.size },
+      get removed () { return sketch.removed },
+      snapshot: () => ({ ...sketch.snapshot(), lastSequence: this.#last }),
+      keys: () => index.names(),
+      find: key => index.find(key),
+      entries: (sequences, options) => this.#entries(sequences, options)
+    }
   }
 
   /**
-   * Throws StoreCorruptError
+   * Throws StoreCorruptError. The sketch has as many `cells`.
    */
-  static async open (records: Records, logger: Logger): Promise<BlockLog> {
-    const log = new BlockLog(records, logger)
+  static async open (records: Records, logger: Logger, cells = SKETCH_CELLS): Promise<BlockLog> {
+    const log = new BlockLog(records, logger, cells)
 
     await log.#readPages()
     await log.#readId()
@@ -141,6 +161,28 @@ export class BlockLog {
         if (page[place].length > 0 && this.#live.has(next)) {
           yield { hash: hashOf(page[place]), sequence: next }
         }
+      }
+    }
+  }
+
+  /**
+   * What is there of some sequences, in ascending order
+   */
+  async * #entries (sequences: number[], options?: AbortOptions): AsyncGenerator<StoreEntry> {
+    let read = { number: -1, page: [] as Page }
+
+    for (const sequence of sequences) {
+      const number = pageOf(sequence)
+
+      if (number !== read.number) {
+        read = { number, page: await this.#page(number, options) }
+      }
+
+      options?.signal?.throwIfAborted()
+      const entry = read.page[placeOf(sequence)]
+
+      if (entry?.length > 0 && this.#live.has(sequence)) {
+        yield { hash: hashOf(entry), sequence }
       }
     }
   }

@@ -1,6 +1,7 @@
 import { InvalidParametersError, NotFoundError } from '@libp2p/interface'
 import { logger } from '@libp2p/logger'
 import { TypedEventEmitter } from 'main-event'
+import { MAX_SKETCH_CELLS, SKETCH_CELLS } from '../constants.ts'
 import { checkBlockHash, multihashOf, parseBlockHash } from './block-hash.ts'
 import { BlockLog } from './block-log.ts'
 import { Cursors } from './cursors.ts'
@@ -8,7 +9,7 @@ import { Records } from './records.ts'
 import { Turns } from './turns.ts'
 import { WatchedSource } from './watched-source.ts'
 import type { StoreDatastore } from './records.ts'
-import type { BlockSource, Store, StoreCursor, StoreEntry, StoreEvents } from './store.ts'
+import type { BlockSource, Store, StoreCursor, StoreEntry, StoreEvents, StoreSketch } from './store.ts'
 import type { AbortOptions, Logger } from '@libp2p/interface'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
@@ -40,6 +41,15 @@ export interface BlockStoreInit {
   prefix?: string
 
   /**
+   * How many cells the sketch has, by which is found where the store differs from
+   * that of a peer, without a list of all hashes: one difference takes about 1.4 of
+   * them, so that the default is enough for 23,000. Each takes 28 bytes.
+   *
+   * @default 32768
+   */
+  cells?: number
+
+  /**
    * Where it is told what was found out about the blocks and the log
    *
    * @default logger('libp2p:hash-exchange:store')
@@ -49,7 +59,7 @@ export interface BlockStoreInit {
 
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
- * of the log, and keeps at most 60 bytes in memory for each hash.
+ * of the log, and keeps at most 60 bytes in memory for each hash, and the cells.
  *
  * A put is written in this order: the block, a page of the log. So whenever the
  * process is killed, each hash of the log has its block, and what was not finished
@@ -72,7 +82,7 @@ export interface BlockStoreInit {
  * ```
  */
 export async function blockStore (init: BlockStoreInit): Promise<Store> {
-  const { blockstore, datastore, prefix = '/hash-exchange', log = logger('libp2p:hash-exchange:store') } = init ?? {}
+  const { blockstore, datastore, prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init ?? {}
 
   checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])
   checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete'])
@@ -81,9 +91,13 @@ export async function blockStore (init: BlockStoreInit): Promise<Store> {
     throw new InvalidParametersError(`The prefix must be names with a "/" before each, not ${JSON.stringify(prefix)}`)
   }
 
+  if (!Number.isSafeInteger(cells) || cells < 1 || cells > MAX_SKETCH_CELLS) {
+    throw new InvalidParametersError(`cells must be a whole number from 1 to ${MAX_SKETCH_CELLS}, not ${String(cells)}`)
+  }
+
   const records = new Records(datastore, prefix)
 
-  return new BlockStore(blockstore, await BlockLog.open(records, log), new Cursors(records), log)
+  return new BlockStore(blockstore, await BlockLog.open(records, log, cells), new Cursors(records), log)
 }
 
 class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
@@ -116,6 +130,10 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
 
   get lastSequence (): number {
     return this.#log.lastSequence
+  }
+
+  get sketch (): StoreSketch {
+    return this.#log.sketch
   }
 
   has (hash: string, options?: AbortOptions): boolean {

@@ -1,10 +1,16 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { isSha256Multihash } from './block-hash.ts'
+import type { Sketch } from '../sketch/sketch.ts'
 
 /**
  * A slot is 32 bytes of key and the sequence, 0 where it is free
  */
 const KEY_WORDS = 8
+
+/**
+ * How much of a key names it in a sketch, and says where it goes
+ */
+const NAME_WORDS = 4
 
 const MIN_SLOTS = 1024
 
@@ -18,17 +24,27 @@ const GROWTH = 1.3
 /**
  * The sequence of each hash, in memory: a hash table with linear probing. All of a
  * SHA-256 is the key, that of the block or of another multihash: anybody can make
- * up a name that only begins as another one does. Where a key goes is mixed with
- * random numbers, so that nobody can choose many that go to the same place.
+ * up a name that only begins as another one does. Where a key goes follows from its
+ * first 16 bytes, by which it can also be found, and is mixed with random numbers, so
+ * that nobody can choose many that go to the same place.
  */
 export class HashIndex {
   #slots = MIN_SLOTS
-  #keys = new Uint32Array(MIN_SLOTS * KEY_WORDS)
+  #keys = new Int32Array(MIN_SLOTS * KEY_WORDS)
   #sequences = new Uint32Array(MIN_SLOTS)
   #size = 0
   // the key that is looked for
-  readonly #key = new Uint32Array(KEY_WORDS)
-  readonly #seed = globalThis.crypto.getRandomValues(new Uint32Array(KEY_WORDS)).map(word => word | 1)
+  readonly #key = new Int32Array(KEY_WORDS)
+  readonly #name = this.#key.subarray(0, NAME_WORDS)
+  readonly #seed = globalThis.crypto.getRandomValues(new Uint32Array(NAME_WORDS)).map(word => word | 1)
+  readonly #sketch?: Sketch
+
+  /**
+   * @param sketch - of the keys, kept up to date
+   */
+  constructor (sketch?: Sketch) {
+    this.#sketch = sketch
+  }
 
   get size (): number {
     return this.#size
@@ -38,6 +54,38 @@ export class HashIndex {
     const sequence = this.#sequences[this.#find(multihash)]
 
     return sequence === 0 ? undefined : sequence
+  }
+
+  /**
+   * The sequence of a hash by the first 16 bytes of its key
+   */
+  find (name: Int32Array): number | undefined {
+    this.#key.set(name)
+
+    let slot = this.#home(this.#key, 0)
+
+    while (this.#sequences[slot] !== 0 && !this.#hasKey(slot * KEY_WORDS, NAME_WORDS)) {
+      slot = this.#next(slot)
+    }
+
+    return this.#sequences[slot] || undefined
+  }
+
+  /**
+   * The first 16 bytes of all keys, one after the other
+   */
+  names (): Int32Array {
+    const names = new Int32Array(this.#size * NAME_WORDS)
+    let at = 0
+
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#sequences[slot] !== 0) {
+        names.set(this.#keys.subarray(slot * KEY_WORDS, slot * KEY_WORDS + NAME_WORDS), at)
+        at += NAME_WORDS
+      }
+    }
+
+    return names
   }
 
   /**
@@ -54,6 +102,7 @@ export class HashIndex {
 
       this.#keys.set(this.#key, slot * KEY_WORDS)
       this.#size++
+      this.#sketch?.add(this.#name)
     }
 
     this.#sequences[slot] = sequence
@@ -67,6 +116,7 @@ export class HashIndex {
     }
 
     this.#size--
+    this.#sketch?.remove(this.#name)
 
     // those behind it move up, unless they would come before their own place
     for (let slot = this.#next(free); this.#sequences[slot] !== 0; slot = this.#next(slot)) {
@@ -92,15 +142,15 @@ export class HashIndex {
 
     let slot = this.#home(this.#key, 0)
 
-    while (this.#sequences[slot] !== 0 && !this.#hasKey(slot * KEY_WORDS)) {
+    while (this.#sequences[slot] !== 0 && !this.#hasKey(slot * KEY_WORDS, KEY_WORDS)) {
       slot = this.#next(slot)
     }
 
     return slot
   }
 
-  #hasKey (at: number): boolean {
-    for (let i = 0; i < KEY_WORDS; i++) {
+  #hasKey (at: number, words: number): boolean {
+    for (let i = 0; i < words; i++) {
       if (this.#keys[at + i] !== this.#key[i]) {
         return false
       }
@@ -121,10 +171,10 @@ export class HashIndex {
     }
   }
 
-  #home (keys: Uint32Array, at: number): number {
+  #home (keys: Int32Array, at: number): number {
     let mixed = 0
 
-    for (let i = 0; i < KEY_WORDS; i++) {
+    for (let i = 0; i < NAME_WORDS; i++) {
       mixed = Math.imul(mixed ^ keys[at + i] ^ keys[at + i] >>> 15, this.#seed[i])
       mixed ^= mixed >>> 16
     }
@@ -142,7 +192,7 @@ export class HashIndex {
     const sequences = this.#sequences
 
     this.#slots = Math.ceil(this.#slots * GROWTH)
-    this.#keys = new Uint32Array(this.#slots * KEY_WORDS)
+    this.#keys = new Int32Array(this.#slots * KEY_WORDS)
     this.#sequences = new Uint32Array(this.#slots)
 
     for (let old = 0; old < sequences.length; old++) {

@@ -1,3 +1,4 @@
+import type { KeysSnapshot } from '../sketch/sketch.ts'
 import type { AbortOptions, TypedEventTarget } from '@libp2p/interface'
 
 /**
@@ -40,6 +41,55 @@ export interface StoreEvents {
 }
 
 /**
+ * Which hashes a store had at one time
+ */
+export interface SketchSnapshot extends KeysSnapshot {
+  /**
+   * The sequence of the last hash that had been put
+   */
+  readonly lastSequence: number
+}
+
+/**
+ * What a store knows of all of its hashes together, so that where it differs from
+ * that of a peer can be found without a list of them. A hash is called by its key here:
+ * the first 16 bytes of the SHA-256 that it is, or else of that of its multihash, as
+ * four little-endian numbers.
+ */
+export interface StoreSketch {
+  /**
+   * How many cells there are
+   */
+  readonly length: number
+
+  /**
+   * How many hashes there are, and how many have been removed since the store was
+   * opened
+   */
+  readonly size: number
+  readonly removed: number
+
+  snapshot(): SketchSnapshot
+
+  /**
+   * The keys of all hashes there are, one after the other in a copy
+   */
+  keys(): Int32Array
+
+  /**
+   * The sequence of the hash with a key, if it is there
+   */
+  find(key: Int32Array): number | undefined
+
+  /**
+   * What is there of some sequences
+   *
+   * @param sequences - in ascending order
+   */
+  entries(sequences: number[], options?: AbortOptions): Iterable<StoreEntry> | AsyncIterable<StoreEntry>
+}
+
+/**
  * The bytes of a block, at once or in chunks
  */
 export type BlockSource = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
@@ -66,6 +116,11 @@ export interface Store extends TypedEventTarget<StoreEvents> {
    * The sequence of the last hash that was put, 0 before the first
    */
   readonly lastSequence: number
+
+  /**
+   * Without one, peers are always told all that was put since they asked last
+   */
+  readonly sketch?: StoreSketch
 
   /**
    * If a hash is there

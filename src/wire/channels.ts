@@ -3,7 +3,7 @@ import { LimitError } from '../errors.ts'
 import { DATA, END, ERROR, FrameDecoder, HEADER, NAMELESS, NOTHING, PART } from './frame-decoder.ts'
 import { RPC_CHANNEL } from './frame-writer.ts'
 import { decodeRPC } from './rpc-codec.ts'
-import type { RPCLimits, RPCMessage } from './rpc-codec.ts'
+import type { RPCLimits, ReceivedRPC } from './rpc-codec.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
 
 export interface ChannelsLimits extends RPCLimits {
@@ -35,7 +35,7 @@ export interface InboundBody {
  * Who takes what {@link Channels} reads
  */
 export interface ChannelsHandler {
-  message(message: Required<RPCMessage>): void
+  message(message: ReceivedRPC): void
   /**
    * A body begins. Without an answer its content is discarded.
    */

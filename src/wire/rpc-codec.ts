@@ -14,7 +14,16 @@ export interface RPCMessage {
   hashes?: string[]
   mapping?: Mapping[]
   sequence?: number
+  /**
+   * Only of messages that an original does not know
+   */
+  data?: Uint8Array<ArrayBuffer>
 }
+
+/**
+ * A message that was decoded
+ */
+export type ReceivedRPC = Required<Omit<RPCMessage, 'data'>> & Pick<RPCMessage, 'data'>
 
 export interface RPCLimits {
   /**
@@ -45,17 +54,24 @@ export function encodeRPC (message: RPCMessage): Uint8Array<ArrayBuffer> {
  * before it has made it, at the length of a string. It also decodes 1,000 hashes
  * of 64 characters at a quarter of the speed (`npm run bench:wire`, Node.js 24).
  */
-export function decodeRPC (data: Uint8Array, limits: RPCLimits): Required<RPCMessage> | undefined {
+export function decodeRPC (data: Uint8Array, limits: RPCLimits): ReceivedRPC | undefined {
   return new RPCDecoder(data, limits).decode()
 }
 
 // the number of each type is its place
-const TYPES = [RPCType.AVAILABLE, RPCType.REQUEST, RPCType.HASHES, RPCType.SINCE, RPCType.CLOSE, RPCType.SEEN, RPCType.ID]
+const TYPES = [
+  RPCType.AVAILABLE, RPCType.REQUEST, RPCType.HASHES, RPCType.SINCE, RPCType.CLOSE, RPCType.SEEN, RPCType.ID,
+  RPCType.CELLS, RPCType.MORE, RPCType.DONE, RPCType.GIVE_UP, RPCType.SALT
+]
+
+// the first that an original does not know
+const FIRST_WITH_DATA = TYPES.indexOf(RPCType.CELLS)
 
 const TYPE = 0
 const HASHES = 1
 const MAPPING = 2
 const SEQUENCE = 3
+const DATA = 4
 
 const VARINT = 0
 const FIXED64 = 1
@@ -74,6 +90,8 @@ class RPCDecoder {
   #pos = 0
   #type = -1
   #sequence = 0
+  // where the data starts and ends
+  #data = [0, 0]
   // where each hash starts and ends
   readonly #hashes: number[] = []
   // where the hash of each mapping starts and ends, and its sequence
@@ -84,7 +102,7 @@ class RPCDecoder {
     this.#limits = limits
   }
 
-  decode (): Required<RPCMessage> | undefined {
+  decode (): ReceivedRPC | undefined {
     while (this.#pos < this.#buf.length) {
       this.#readField(this.#buf.length)
     }
@@ -111,7 +129,13 @@ class RPCDecoder {
       })
     }
 
-    return { type: TYPES[this.#type], hashes, mapping, sequence: this.#sequence }
+    const message: ReceivedRPC = { type: TYPES[this.#type], hashes, mapping, sequence: this.#sequence }
+
+    if (this.#type >= FIRST_WITH_DATA) {
+      message.data = this.#buf.slice(...this.#data)
+    }
+
+    return message
   }
 
   #readField (end: number): void {
@@ -137,7 +161,21 @@ class RPCDecoder {
         this.#sequence = this.#varint(end)
         break
       default:
-        this.#skip(tag, end)
+        this.#readUnknown(tag, end)
+    }
+  }
+
+  /**
+   * A field that an original does not know and passes over
+   */
+  #readUnknown (tag: number, end: number): void {
+    if (tag === (DATA << 3 | BYTES)) {
+      const dataEnd = this.#length(end)
+
+      this.#data = [this.#pos, dataEnd]
+      this.#pos = dataEnd
+    } else {
+      this.#skip(tag, end)
     }
   }
 

@@ -9,7 +9,12 @@ export enum RPCType {
   SINCE = 'SINCE',
   CLOSE = 'CLOSE',
   SEEN = 'SEEN',
-  ID = 'ID'
+  ID = 'ID',
+  CELLS = 'CELLS',
+  MORE = 'MORE',
+  DONE = 'DONE',
+  GIVE_UP = 'GIVE_UP',
+  SALT = 'SALT'
 }
 
 enum __RPCTypeValues {
@@ -19,7 +24,12 @@ enum __RPCTypeValues {
   SINCE = 3,
   CLOSE = 4,
   SEEN = 5,
-  ID = 6
+  ID = 6,
+  CELLS = 7,
+  MORE = 8,
+  DONE = 9,
+  GIVE_UP = 10,
+  SALT = 11
 }
 
 export namespace RPCType {
@@ -142,6 +152,7 @@ export interface RPC {
   hashes: string[]
   mapping: Mapping[]
   sequence?: number
+  data?: Uint8Array<ArrayBuffer>
 }
 
 export namespace RPC {
@@ -176,6 +187,11 @@ export namespace RPC {
         if (obj.sequence != null) {
           w.uint32(24)
           w.uint32(obj.sequence)
+        }
+
+        if (obj.data != null) {
+          w.uint32(34)
+          w.bytes(obj.data)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -217,6 +233,10 @@ export namespace RPC {
             }
             case 3: {
               obj.sequence = reader.uint32()
+              break
+            }
+            case 4: {
+              obj.data = reader.bytes()
               break
             }
             default: {
@@ -286,6 +306,13 @@ export namespace RPC {
               }
               break
             }
+            case 4: {
+              yield {
+                field: `${prefix}.data`,
+                value: reader.bytes()
+              }
+              break
+            }
             default: {
               reader.skipType(tag & 7)
               break
@@ -326,6 +353,11 @@ export namespace RPC {
     value: number
   }
 
+  export interface RPCDataFieldEvent {
+    field: '$.data'
+    value: Uint8Array<ArrayBuffer>
+  }
+
   export function encode (obj: Partial<RPC>): Uint8Array<ArrayBuffer> {
     return encodeMessage(obj, RPC.codec())
   }
@@ -334,7 +366,7 @@ export namespace RPC {
     return decodeMessage(buf, RPC.codec(), opts)
   }
 
-  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RPC>): Generator<RPCTypeFieldEvent | RPCHashesFieldEvent | RPCMappingHashFieldEvent | RPCMappingSequenceFieldEvent | RPCSequenceFieldEvent> {
+  export function stream (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RPC>): Generator<RPCTypeFieldEvent | RPCHashesFieldEvent | RPCMappingHashFieldEvent | RPCMappingSequenceFieldEvent | RPCSequenceFieldEvent | RPCDataFieldEvent> {
     return streamMessage(buf, RPC.codec(), opts)
   }
 }

@@ -27,6 +27,7 @@ export const CORPUS: Record<string, Uint8Array[]> = {
   store: pages.map(withHead(2)),
   'exchange-bytes': conversations.map(withHead(3)),
   // of these any bytes are a program
+  comparison: [],
   'exchange-program': [],
   'replication-program': []
 }

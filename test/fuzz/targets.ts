@@ -1,3 +1,4 @@
+import { comparison } from './comparison.ts'
 import { blockHashes, channels, frames, logPage, rpc, store } from './decoders.ts'
 import { exchangeBytes, exchangeProgram, replicationProgram } from './exchanges.ts'
 
@@ -20,7 +21,8 @@ export const TARGETS: Record<string, Target> = {
   frames: { run: frames, share: 0.2 },
   channels: { run: channels, share: 0.2 },
   'block-hashes': { run: blockHashes, share: 0.15 },
-  'log-page': { run: logPage, share: 0.1 },
+  'log-page': { run: logPage, share: 0.07 },
+  comparison: { run: comparison, share: 0.03 },
   store: { run: store, share: 0.03 },
   'exchange-bytes': { run: exchangeBytes, share: 0.03 },
   'exchange-program': { run: exchangeProgram, share: 0.03 },

@@ -8,7 +8,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { ATTACKS } from './attacks.ts'
+import { ATTACKS, COMPARING_ATTACKS } from './attacks.ts'
 
 const [, , name, address] = process.argv
 const enough = new AbortController()
@@ -25,9 +25,11 @@ const node = await createLibp2p({
 })
 
 let begun = false
+let asked = 0
+let opened = 0
 
 try {
-  await ATTACKS[name].run({
+  await { ...ATTACKS, ...COMPARING_ATTACKS }[name].run({
     node,
     victim: multiaddr(address),
     signal: enough.signal,
@@ -36,9 +38,11 @@ try {
         begun = true
         process.send?.({ begun })
       }
-    }
+    },
+    asked: hashes => { asked += hashes },
+    opened: () => { opened++ }
   })
-  process.send?.({ ended: true })
+  process.send?.({ ended: true, asked, opened })
 } catch (err: any) {
   process.send?.({ ended: true, error: String(err.stack ?? err) })
 }

@@ -1,11 +1,21 @@
-import { PROTOCOL } from '../../src/index.ts'
+import { FIRST_CELLS, SKETCH_CELLS } from '../../src/constants.ts'
+import { PROTOCOL, PROTOCOL_4_1 } from '../../src/index.ts'
+import { CELL_BYTES } from '../../src/sketch/cells.ts'
+import { SUM_BYTES } from '../../src/sketch/set-sum.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
 import { fromHex, varint } from '../fixtures/bytes.ts'
 import { ReplicatingPeer } from '../fixtures/replication.ts'
 import { CLAIMED, OFFERED, SECRET } from './blocks.ts'
+import type { RPCMessage } from '../../src/wire/rpc-codec.ts'
 import type { Block } from '../fixtures/blocks.ts'
 import type { Libp2p, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
+
+/**
+ * What is attacked: a replicator that has something which it lets nobody read, or one
+ * that has nothing to hide, and compares its store with those of others
+ */
+export type Role = 'service' | 'replicator' | 'comparing'
 
 export interface Attacker {
   readonly node: Libp2p
@@ -18,6 +28,11 @@ export interface Attacker {
    * Told when the first blow has been struck
    */
   begun(): void
+  /**
+   * Told how many hashes were asked for, and how many streams were opened
+   */
+  asked(hashes: number): void
+  opened(): void
 }
 
 export interface Attack {
@@ -29,7 +44,7 @@ export interface Attack {
    * In what the exchange ends at a service and at a replicator. Without it, or where
    * there is none, it may go on: it costs no more than an honest one does.
    */
-  ends?: { service?: string, replicator?: string }
+  ends?: Partial<Record<Role, string>>
   /**
    * It begins anew where the victim has ended it
    */
@@ -200,7 +215,7 @@ export const ATTACKS: Record<string, Attack> = {
   'streams that are opened and dropped': {
     ends: { service: 'StreamResetError', replicator: 'StreamResetError' },
     goesOn: true,
-    run: async ({ node, victim, signal, begun }) => {
+    run: async ({ node, victim, signal, begun, opened }) => {
       const connection = await node.dial(victim)
 
       for (let i = 0; !signal.aborted && connection.status === 'open'; i++) {
@@ -208,6 +223,7 @@ export const ATTACKS: Record<string, Attack> = {
           const stream = await connection.newStream(PROTOCOL, { maxOutboundStreams: 100_000 })
 
           stream.abort(new Error('Dropped'))
+          opened()
           begun()
         } catch {
           // it has as many as it may
@@ -218,11 +234,14 @@ export const ATTACKS: Record<string, Attack> = {
   },
 
   'streams on which nothing is said': {
-    run: async ({ node, victim, signal, begun }) => {
+    run: async ({ node, victim, signal, begun, opened }) => {
       const connection = await node.dial(victim)
 
       while (!signal.aborted && connection.status === 'open') {
-        await connection.newStream(PROTOCOL, { maxOutboundStreams: 100_000 }).then(begun, async () => sleep(10))
+        await connection.newStream(PROTOCOL, { maxOutboundStreams: 100_000 }).then(() => {
+          opened()
+          begun()
+        }, async () => sleep(10))
       }
     }
   },
@@ -279,9 +298,61 @@ export const ATTACKS: Record<string, Attack> = {
   }
 }
 
-async function open ({ node, victim }: Attacker): Promise<ReplicatingPeer> {
-  const stream: Stream = await node.dialProtocol(victim, PROTOCOL)
-  const peer = new ReplicatingPeer(stream, node.peerId.toString(), BLOCKS)
+/**
+ * As many cells as the victim keeps
+ */
+const SKETCH_BYTES = SKETCH_CELLS * CELL_BYTES
+
+/**
+ * What can only be done where stores are compared
+ */
+export const COMPARING_ATTACKS: Record<string, Attack> = {
+  'cells that are those of no set, on stream after stream': {
+    run: async attacker => {
+      while (!attacker.signal.aborted) {
+        const peer = await begin(attacker, PROTOCOL_4_1)
+
+        for (let sent = 0; sent < SKETCH_BYTES && isOpen(attacker, peer) && peer.saidOf('GIVE_UP', 'SALT').length === 0;) {
+          const length = sent === 0 ? FIRST_CELLS * CELL_BYTES : (sent / CELL_BYTES >> 2) * CELL_BYTES
+          const asked = peer.saidOf('MORE').length
+
+          peer.rpc({ type: RPCType.CELLS, sequence: OFFERED.length, data: noCells(Math.min(length, SKETCH_BYTES - sent), sent === 0) })
+          attacker.begun()
+          sent += length
+          await Promise.race([peer.until(() => peer.saidOf('MORE').length > asked || peer.saidOf('GIVE_UP', 'SALT').length > 0), sleep(1000)])
+        }
+
+        peer.stream.abort(new Error('Dropped'))
+      }
+    },
+    ends: { comparing: 'StreamResetError' },
+    goesOn: true
+  },
+
+  'cells without an end': {
+    ends: { comparing: 'ProtocolError' },
+    run: async attacker => {
+      const peer = await begin(attacker, PROTOCOL_4_1)
+
+      await repeat(attacker, peer, () => { peer.rpc({ type: RPCType.CELLS, sequence: OFFERED.length, data: noCells(FIRST_CELLS * CELL_BYTES, true) }) })
+    }
+  },
+
+  'comparisons that never go on, on as many streams as there may be': {
+    run: async attacker => {
+      const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker, PROTOCOL_4_1)))
+
+      peers.forEach(peer => { peer.rpc({ type: RPCType.CELLS, sequence: OFFERED.length, data: noCells(FIRST_CELLS * CELL_BYTES, true) }) })
+      await over(attacker, peers[0])
+    }
+  }
+}
+
+async function open ({ node, victim, asked, opened }: Attacker, protocol = PROTOCOL): Promise<ReplicatingPeer> {
+  const stream: Stream = await node.dialProtocol(victim, protocol)
+  const peer = new CountingPeer(stream, node.peerId.toString(), BLOCKS, asked)
+
+  opened()
 
   // the victim may break it
   peer.ended.catch(() => {})
@@ -290,8 +361,28 @@ async function open ({ node, victim }: Attacker): Promise<ReplicatingPeer> {
   return peer
 }
 
-async function begin (attacker: Attacker): Promise<ReplicatingPeer> {
-  const peer = await open(attacker)
+/**
+ * Tells how many hashes it asks for
+ */
+class CountingPeer extends ReplicatingPeer {
+  readonly #asked: (hashes: number) => void
+
+  constructor (stream: Stream, id: string, blocks: Record<string, Block>, asked: (hashes: number) => void) {
+    super(stream, id, blocks)
+    this.#asked = asked
+  }
+
+  rpc (message: RPCMessage): void {
+    if (message.type === RPCType.REQUEST) {
+      this.#asked(message.hashes?.length ?? 0)
+    }
+
+    super.rpc(message)
+  }
+}
+
+async function begin (attacker: Attacker, protocol?: string): Promise<ReplicatingPeer> {
+  const peer = await open(attacker, protocol)
 
   peer.identify('log')
 
@@ -353,6 +444,24 @@ async function over (attacker: Attacker, peer: ReplicatingPeer): Promise<void> {
 
 async function sleep (ms: number): Promise<void> {
   await new Promise(resolve => { setTimeout(resolve, ms) })
+}
+
+/**
+ * Random cells whose counts look like those of sets with some differences
+ */
+function noCells (length: number, withSum: boolean): Uint8Array<ArrayBuffer> {
+  const start = withSum ? SUM_BYTES : 0
+  const cells = new Uint8Array(start + length)
+
+  for (let at = 0; at < cells.length; at += 65_536) {
+    globalThis.crypto.getRandomValues(cells.subarray(at, at + 65_536))
+  }
+
+  for (let at = start + CELL_BYTES; at <= cells.length; at += CELL_BYTES) {
+    cells.set([at % 3, 0], at - 2)
+  }
+
+  return cells
 }
 
 function chunkOf (bytes: number[], length: number): Uint8Array {

@@ -7,8 +7,9 @@ import { hashesOf, wrongIn } from '../fixtures/blocks.ts'
 import { createNode, stopNodes } from '../fixtures/nodes.ts'
 import { createReplica, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { runs } from '../fixtures/runs.ts'
-import { ATTACKS } from './attacks.ts'
+import { ATTACKS, COMPARING_ATTACKS } from './attacks.ts'
 import { OFFERED } from './blocks.ts'
+import type { Role, Attack } from './attacks.ts'
 import type { Health } from './victim.ts'
 import type { ChildProcess } from 'node:child_process'
 
@@ -26,6 +27,13 @@ const ATTACK_MS = runs(400, 10_000)
  */
 const MAX_PEAK = 96 * MIB
 const MAX_LEFT = 8 * MIB
+
+/**
+ * How often content may be looked up for each stream that an attacker opens, and for
+ * the honest peer's: for what it has asked for once each, and no more than once
+ * for each block that there is
+ */
+const LOOKUPS_PER_STREAM = OFFERED.length
 
 /**
  * How an exchange may also end: that of the honest peer is closed, an attacker's
@@ -129,10 +137,10 @@ async function sleep (ms: number): Promise<void> {
   await new Promise(resolve => { setTimeout(resolve, ms) })
 }
 
-async function syncHonestly (role: string, address: string): Promise<void> {
+async function syncHonestly (role: Role, address: string): Promise<void> {
   const offered = OFFERED.map(({ hash }) => hash).sort()
 
-  if (role === 'replicator') {
+  if (role !== 'service') {
     const honest = await createReplica({ transports: [tcp()], address: '/ip4/127.0.0.1/tcp/0', limits: PATIENT })
     const { failed, confirmed } = await honest.service.replicate(multiaddr(address))
 
@@ -152,8 +160,8 @@ async function syncHonestly (role: string, address: string): Promise<void> {
   }
 }
 
-function attack (role: 'service' | 'replicator'): void {
-  describe(`a ${role} under attack`, function () {
+function attack (title: string, role: Role, attacks: Record<string, Attack>): void {
+  describe(`${title} under attack`, function () {
     this.timeout(120_000)
 
     const table: unknown[] = []
@@ -175,15 +183,16 @@ function attack (role: 'service' | 'replicator'): void {
       await Promise.all([stopNodes(), stopReplicas()])
     })
 
-    for (const [name, { ends, goesOn }] of Object.entries(ATTACKS)) {
+    for (const [name, { ends, goesOn }] of Object.entries(attacks)) {
       it(`withstands ${name}`, async () => {
         const before = await on.victim.atRest()
         const attacker = new Child('./attacker.ts', [name, on.victim.address])
+        let most = 0
 
         try {
           expect(await attacker.hear()).to.have.property('begun', true)
 
-          const ended = attacker.hear<{ error?: string }>()
+          const ended = attacker.hear<{ error?: string, asked: number, opened: number }>()
           // one that the victim ends is over then, however long that takes
           const enough = ends?.[role] == null || goesOn === true ? sleep(ATTACK_MS) : ended
 
@@ -191,9 +200,10 @@ function attack (role: 'service' | 'replicator'): void {
           await enough
           attacker.tell()
 
-          const { error } = await ended
+          const { error, asked, opened } = await ended
 
           expect(error).to.equal(undefined)
+          most = asked + LOOKUPS_PER_STREAM * (opened + 1)
         } finally {
           await attacker.kill()
         }
@@ -215,12 +225,14 @@ function attack (role: 'service' | 'replicator'): void {
           'peak, MiB': Math.round(peak / MIB),
           'left, MiB': Math.round(left / MIB * 10) / 10,
           'CPU, s': Math.round(after.cpu * 10) / 10,
-          lookups: after.lookups
+          lookups: after.lookups,
+          'at most': most
         })
 
         expect(after.unhandled).to.be.empty()
         expect(Object.keys(after.ends).filter(name => !HONEST_ENDS.includes(name))).to.deep.equal(ends?.[role] == null ? [] : [ends[role]])
         expect(after).to.include({ exchanges: 0, streams: 0, added: before.added })
+        expect(after.lookups).to.be.at.most(most)
         expect(peak).to.be.below(MAX_PEAK)
         expect(left).to.be.below(MAX_LEFT)
       })
@@ -228,5 +240,6 @@ function attack (role: 'service' | 'replicator'): void {
   })
 }
 
-attack('service')
-attack('replicator')
+attack('a service', 'service', ATTACKS)
+attack('a replicator', 'replicator', ATTACKS)
+attack('a replicator that compares', 'comparing', COMPARING_ATTACKS)

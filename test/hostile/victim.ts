@@ -1,7 +1,8 @@
 /**
  * A peer in a process of its own that serves the same blocks to everybody, as the
- * service ('service') or as a replicator that takes from everybody ('replicator').
- * Its parent asks it how it is.
+ * service ('service'), as a replicator that takes from everybody and has some which it
+ * lets nobody read ('replicator'), or as one without any ('comparing'). Its parent asks
+ * it how it is.
  */
 
 import { setFlagsFromString } from 'node:v8'
@@ -10,9 +11,10 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
-import { hashExchange, PROTOCOL } from '../../src/index.ts'
+import { hashExchange } from '../../src/index.ts'
 import { memoryStore } from '../fixtures/blocks.ts'
 import { FakeMetrics } from '../fixtures/fake-metrics.ts'
+import { wrapStore } from '../fixtures/wrapped-store.ts'
 import { LIMITS, OFFERED, REPLICATION_LIMITS, SECRET } from './blocks.ts'
 import type { HashExchange } from '../../src/index.ts'
 
@@ -54,7 +56,8 @@ export interface Health {
 setFlagsFromString('--expose-gc')
 
 const gc: () => void = runInNewContext('gc')
-const store = await memoryStore([...OFFERED, ...SECRET])
+const role = process.argv[2]
+const store = await memoryStore(role === 'comparing' ? OFFERED : [...OFFERED, ...SECRET])
 const secret = new Set(SECRET.map(({ hash }) => hash))
 const contents = new Map(OFFERED.map(({ hash, bytes }) => [hash, bytes]))
 const first = store.size
@@ -73,15 +76,17 @@ const node = await createLibp2p({
   streamMuxers: [yamux()],
   metrics: () => metrics,
   services: {
-    hashExchange: process.argv[2] === 'replicator'
+    hashExchange: role !== 'service'
       ? hashExchange({
-        store,
+        store: wrapStore(store, {
+          sequence: hash => {
+            lookups++
+            return store.sequence(hash)
+          }
+        }),
         limits: REPLICATION_LIMITS,
         accept: () => true,
-        allow: (peer, hash) => {
-          lookups++
-          return hash != null && !secret.has(hash)
-        }
+        allow: role === 'comparing' ? undefined : (peer, hash) => hash != null && !secret.has(hash)
       })
       : hashExchange({
         limits: LIMITS,
@@ -105,7 +110,7 @@ service.addEventListener('exchange', ({ detail: exchange }) => {
     ends[name] = (ends[name] ?? 0) + 1
   })
 
-  if (process.argv[2] === 'service') {
+  if (role === 'service') {
     void exchange.provide(contents.keys())
     // as an application does that takes what it is offered
     exchange.addEventListener('available', ({ detail }) => { exchange.request(detail) })
@@ -139,7 +144,7 @@ process.on('message', () => {
     peak: Math.max(peak, used),
     cpu: (user + system) / 1e6,
     exchanges: service.exchanges.length,
-    streams: node.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === PROTOCOL).length,
+    streams: node.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol?.startsWith('/hash-exchange/')).length,
     wants: Number(metrics.calculated.get('libp2p_hash_exchange_wants')?.()),
     added: store.size - first,
     lookups,

@@ -1,8 +1,7 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { expect } from 'aegir/chai'
 import fc from 'fast-check'
-import { PROTOCOL } from '../../src/index.ts'
-import { block, hashesOf, memoryStore, wrongIn } from '../fixtures/blocks.ts'
+import { block, blocks, hashesOf, memoryStore, wrongIn } from '../fixtures/blocks.ts'
 import { collect } from '../fixtures/content.ts'
 import { ERROR_NAMES } from '../fixtures/error-names.ts'
 import { createReplica, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
@@ -11,11 +10,14 @@ import { laps } from '../fixtures/slicing.ts'
 import { TimerWatch } from '../fixtures/timers.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Exchange, ReplicateMode, Store } from '../../src/index.ts'
+import type { Block } from '../fixtures/blocks.ts'
 import type { Replica } from '../fixtures/replicas.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
 const SIZES = [5, 100, 3000, 70_000, 300_000]
 const BLOCKS = Array.from({ length: 10 }, (_, i) => block(700 + i, SIZES[i % SIZES.length]))
+// with so many, two that replicate compare what they have
+const COMMON = blocks(2000, 120, 4)
 const HOUR = 60 * 60 * 1000
 
 // a turn of the event loop takes several ms there
@@ -50,6 +52,10 @@ interface Program {
   peers: 2 | 3
   has: number[][]
   accepts: boolean[]
+  /**
+   * If all of them have many others in common
+   */
+  compare: boolean
   steps: Step[]
 }
 
@@ -66,6 +72,7 @@ const program = fc.record<Program>({
   peers: fc.constantFrom<Array<2 | 3>>(2, 3),
   has: fc.array(fc.subarray(BLOCKS.map((_, i) => i)), { minLength: 3, maxLength: 3 }),
   accepts: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+  compare: fc.boolean(),
   steps: fc.array(step, { maxLength: 25 })
 })
 
@@ -121,8 +128,8 @@ class Peer {
     })
   }
 
-  static async create (has: number[], privateKey: PrivateKey, accepts: boolean): Promise<Peer> {
-    const peer = new Peer(await memoryStore(has.map(i => BLOCKS[i])), privateKey, accepts)
+  static async create (has: Block[], privateKey: PrivateKey, accepts: boolean): Promise<Peer> {
+    const peer = new Peer(await memoryStore(has), privateKey, accepts)
 
     await peer.start()
     return peer
@@ -201,7 +208,7 @@ class Peer {
   }
 
   get openStreams (): string[] {
-    return this.replica.node.getConnections().flatMap(({ streams }) => streams.filter(({ protocol }) => protocol === PROTOCOL).map(({ id, status }) => `${id} ${status}`))
+    return this.replica.node.getConnections().flatMap(({ streams }) => streams.filter(({ protocol }) => protocol?.startsWith('/hash-exchange/') === true).map(({ id, status }) => `${id} ${status}`))
   }
 
   async * #get (hash: string): AsyncGenerator<Uint8Array> {
@@ -266,7 +273,9 @@ describe(`programs of two and three peers (seed ${seed})`, () => {
 
     try {
       for (let i = 0; i < program.peers; i++) {
-        peers.push(await Peer.create(program.has[i], (await keys)[i], program.accepts[i]))
+        const has = program.has[i].map(place => BLOCKS[place])
+
+        peers.push(await Peer.create(program.compare ? [...COMMON, ...has] : has, (await keys)[i], program.accepts[i]))
       }
 
       for (const step of program.steps) {
@@ -279,7 +288,8 @@ describe(`programs of two and three peers (seed ${seed})`, () => {
         expect(await wrongIn(below)).to.be.empty()
       }
 
-      await settle(peers)
+      // who deletes something is not offered it again by a list, unless he asks for that
+      await settle(peers, !program.compare && program.steps.some(({ what }) => what === 'delete') ? -1 : undefined)
       await expectClean(peers)
     } finally {
       // otherwise each waits half a second for the other one
@@ -299,12 +309,12 @@ describe(`programs of two and three peers (seed ${seed})`, () => {
   /**
    * With nothing in their way all get what any of them has
    */
-  async function settle (peers: Peer[]): Promise<void> {
+  async function settle (peers: Peer[], since?: number): Promise<void> {
     const all = [...new Set((await Promise.all(peers.map(async ({ below }) => hashesOf(below)))).flat())].sort()
 
     // what two have is brought to the third, and what that has to the first
     for (const [i, j] of peers.length === 2 ? [[0, 1], [1, 0]] : [[0, 1], [1, 2], [2, 0], [0, 1], [1, 0], [2, 1], [0, 2]]) {
-      const { failed, confirmed } = await peers[i].replica.service.replicate(peers[j].replica.addresses)
+      const { failed, confirmed } = await peers[i].replica.service.replicate(peers[j].replica.addresses, { since })
 
       expect(failed).to.be.empty()
       expect(confirmed).to.be.true()

@@ -12,13 +12,14 @@ const MAX_MORE_MIB = 20
 describe('two large stores that differ in 100 hashes', function () {
   this.timeout(runs(60_000, 1_800_000))
 
-  async function measure (hashes: number): Promise<ScaleResult> {
+  async function measure (hashes: number, compare: boolean): Promise<ScaleResult> {
     let told = 0
 
     const result = await measureScale({
       hashes,
       differences: 100,
       blocks: 'level',
+      compare,
       heap: true,
       onProgress: done => {
         // whoever watches would take it for one that hangs
@@ -53,20 +54,39 @@ describe('two large stores that differ in 100 hashes', function () {
     expect(again.wire).to.be.below(100_000)
   }
 
+  /**
+   * However many hashes there are
+   */
+  async function expectCompared (hashes: number): Promise<void> {
+    for (const { received, sent, wire } of Object.values(await measure(hashes, true)).filter(result => typeof result === 'object')) {
+      expect({ received, sent }).to.deep.equal({ received: 50, sent: 50 })
+      // 50 blocks and hashes in each direction, cells, and the beginning of a connection
+      expect(wire).to.be.below(50_000)
+    }
+  }
+
   const SMALL = runs(3000, 100_000)
   const LARGE = 1_000_000
   let small: ScaleResult
 
-  it(`replicates ${SMALL} hashes`, async () => {
-    small = await measure(SMALL)
+  it(`lists ${SMALL} hashes`, async () => {
+    small = await measure(SMALL, false)
     expectLittleSent(small, SMALL)
+  })
+
+  it(`compares ${SMALL} hashes`, async () => {
+    await expectCompared(SMALL)
   })
 
   // which takes minutes
   const long = runs(0, 1) === 1 ? it : it.skip
 
-  long(`replicates ${LARGE} hashes in no more memory`, async () => {
-    const large = await measure(LARGE)
+  long(`compares ${LARGE} hashes`, async () => {
+    await expectCompared(LARGE)
+  })
+
+  long(`lists ${LARGE} hashes in no more memory`, async () => {
+    const large = await measure(LARGE, false)
 
     expectLittleSent(large, LARGE)
 

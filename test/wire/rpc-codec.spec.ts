@@ -75,7 +75,7 @@ describe('RPC messages', () => {
   })
 
   describe('of an unknown type', () => {
-    for (const type of [7, 8, 127, 128, Math.pow(2, 31) - 1, Math.pow(2, 31), Math.pow(2, 32) - 1]) {
+    for (const type of [12, 13, 127, 128, Math.pow(2, 31) - 1, Math.pow(2, 31), Math.pow(2, 32) - 1]) {
       it(`${type} are skipped`, () => {
         expect(decode('00', varint(type), '0a026161 1800')).to.equal(undefined)
       })
@@ -84,6 +84,19 @@ describe('RPC messages', () => {
     it('are refused where they are malformed', () => {
       expectRefused('0007 0a056161', 'InvalidMessageError')
     })
+  })
+
+  it('have data where an original does not know them', () => {
+    expect(decode('0007 1805 2202 0102')).to.deep.equal({ type: RPCType.CELLS, hashes: [], mapping: [], sequence: 5, data: fromHex('0102') })
+    expect(decode('000a')).to.deep.equal({ type: RPCType.GIVE_UP, hashes: [], mapping: [], sequence: 0, data: new Uint8Array(0) })
+    expect(decode('0000 2202 0102')).to.not.have.property('data')
+    // a field of that number and another type
+    expect(decode('0007 2001')?.data).to.have.lengthOf(0)
+    expectRefused('0007 2203 0102', 'InvalidMessageError')
+
+    for (const type of [RPCType.CELLS, RPCType.MORE, RPCType.DONE, RPCType.GIVE_UP, RPCType.SALT]) {
+      expect(decodeRPC(encodeRPC({ type, sequence: 1, data: new Uint8Array([3]) }), defaultLimits)).to.deep.equal({ type, hashes: [], mapping: [], sequence: 1, data: new Uint8Array([3]) })
+    }
   })
 
   it('may have fields that are not known', () => {
