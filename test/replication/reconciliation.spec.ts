@@ -422,37 +422,6 @@ describe('two stores that are compared', () => {
       await peer.hears('END 100')
     })
 
-    it('says no more of it when its turn comes after it has given up', async () => {
-      const store = await memoryStore(COMMON)
-      const hub = await createReplica({ store, limits: { ...PATIENT, requestTimeout: 150 } })
-      const begin = async (): Promise<ReplicatingPeer> => {
-        const { peer } = await (await ScriptedNode.create(NAMED, PROTOCOL_4_1)).replicate(hub)
-
-        peer.identify('log')
-
-        return peer
-      }
-      const peers = await Promise.all(Array.from({ length: 32 }, begin))
-
-      await Promise.all(peers.map(async peer => peer.hears('CELLS 256 of 200')))
-
-      // these all wait for an answer, and ask for more so that they wait for longer
-      const last = await begin()
-
-      await new Promise(resolve => { setTimeout(resolve, 100) })
-      peers.forEach(peer => { peer.rpc({ type: RPCType.MORE }) })
-      await last.hears('GIVE_UP')
-      await Promise.all(peers.map(async peer => peer.hears('GIVE_UP')))
-      await last.pause()
-      expect(last.saidOf('CELLS')).to.be.empty()
-
-      // and there is a turn for others
-      const { peer } = await remote.replicate(hub)
-
-      peer.identify('log')
-      await peer.hears('CELLS 256 of 200')
-    })
-
     it('lists all where the question if the other one may read everything fails', async () => {
       const allow = async (peer: unknown, hash?: string): Promise<boolean> => {
         if (hash == null) {
