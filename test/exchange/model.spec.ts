@@ -554,7 +554,7 @@ describe('exchange: any two of them', () => {
       await run.run()
       run.check(timers)
     }), {
-      numRuns: runs(150, 5000),
+      numRuns: runs(150, 5000, 60),
       timeout: 10_000,
       endOnFailure: true
     })
@@ -571,7 +571,7 @@ describe('exchange: any two of them', () => {
       await run.run()
       run.check(timers)
     }), {
-      numRuns: runs(100, 5000),
+      numRuns: runs(100, 5000, 40),
       timeout: 10_000,
       endOnFailure: true
     })
