@@ -5,9 +5,9 @@ import { CELL_BYTES, KEY_BYTES } from '../sketch/cells.ts'
 import { Peeling } from '../sketch/peeling.ts'
 import { SetSum, SUM_BYTES } from '../sketch/set-sum.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
-import { cellsAfter } from './cell-sender.ts'
+import { cellsAfter } from './comparing.ts'
 import { checkSalt, joinSalts, makeSalt } from './salted.ts'
-import type { Reconciliation } from './reconciliation.ts'
+import type { Comparing } from './comparing.ts'
 import type { SketchSnapshot } from '../store/store.ts'
 
 /**
@@ -33,7 +33,7 @@ interface RemoteSet {
  * cells what only one of the two has
  */
 export class CellReceiver {
-  readonly #reconciliation: Reconciliation
+  readonly #comparing: Comparing
   #remote?: RemoteSet
   #snapshot?: SketchSnapshot
   #peeling?: Peeling
@@ -48,8 +48,8 @@ export class CellReceiver {
   #ourSalt?: Uint8Array
   #salt?: Uint8Array
 
-  constructor (reconciliation: Reconciliation) {
-    this.#reconciliation = reconciliation
+  constructor (comparing: Comparing) {
+    this.#comparing = comparing
   }
 
   /**
@@ -60,7 +60,7 @@ export class CellReceiver {
       this.#onCells(size, data)
     } else if (type === RPCType.SALT && this.#ourSalt != null && this.#salt == null) {
       this.#salt = joinSalts(checkSalt(data), this.#ourSalt)
-      this.#reconciliation.run(this.#work(this.#salt))
+      this.#comparing.run(this.#work(this.#salt))
     } else {
       throw new ProtocolError(`The remote sent ${type} where it may not`)
     }
@@ -87,7 +87,7 @@ export class CellReceiver {
 
     // with all that were asked for, so that keys are looked for once
     if ((this.#expected === 0 || this.#last) && !this.#working) {
-      this.#reconciliation.run(this.#work())
+      this.#comparing.run(this.#work())
     }
   }
 
@@ -99,16 +99,16 @@ export class CellReceiver {
     this.#working = true
 
     if (salt != null) {
-      this.#snapshot = await this.#reconciliation.salt(salt)
-    } else if (this.#snapshot == null && await this.#reconciliation.mayCompare() && await this.#reconciliation.turn()) {
-      this.#snapshot = this.#reconciliation.sketch?.snapshot()
+      this.#snapshot = await this.#comparing.salt(salt)
+    } else if (this.#snapshot == null && await this.#comparing.mayCompare() && await this.#comparing.turn()) {
+      this.#snapshot = this.#comparing.sketch?.snapshot()
     }
 
     const snapshot = this.#snapshot
     const remote = this.#remote
 
     if (snapshot == null) {
-      this.#reconciliation.giveUp()
+      this.#comparing.giveUp()
     } else if (remote != null && this.#received.length > 0) {
       this.#peeling ??= new Peeling(snapshot.cells, remote.size - snapshot.size, this.#salt)
       await this.#peel(this.#peeling, snapshot, remote)
@@ -121,14 +121,14 @@ export class CellReceiver {
     this.#received.splice(0).forEach(cells => { peeling.add(cells) })
 
     if (!isWorthIt(peeling, snapshot.size, remote.size, snapshot.cells.length)) {
-      this.#reconciliation.giveUp()
+      this.#comparing.giveUp()
       return
     }
 
     while (!peeling.proceed(SLICE)) {
       await nextTask()
 
-      if (this.#reconciliation.over) {
+      if (this.#comparing.over) {
         return
       }
     }
@@ -143,7 +143,7 @@ export class CellReceiver {
   }
 
   #finish ({ own, remote: found }: Peeling, snapshot: SketchSnapshot, remote: RemoteSet): void {
-    const sequences = this.#reconciliation.sequencesOf(own, snapshot)
+    const sequences = this.#comparing.sequencesOf(own, snapshot)
     const sum = snapshot.sum.copy()
 
     own.forEach(key => { sum.add(key, -1) })
@@ -153,7 +153,7 @@ export class CellReceiver {
       // no two sets differ like this, or there are differences that can't be seen
       this.#retry()
     } else {
-      this.#reconciliation.finish(sequences, snapshot, bytesOf(found))
+      this.#comparing.finish(sequences, snapshot, bytesOf(found))
     }
   }
 
@@ -162,7 +162,7 @@ export class CellReceiver {
 
     for (let asked = length; asked < enough; asked += cellsAfter(asked)) {
       this.#expected++
-      this.#reconciliation.tell({ type: RPCType.MORE })
+      this.#comparing.tell({ type: RPCType.MORE })
     }
   }
 
@@ -171,8 +171,8 @@ export class CellReceiver {
    * these cells
    */
   #retry (): void {
-    if (this.#ourSalt != null || !this.#reconciliation.maySalt()) {
-      this.#reconciliation.giveUp()
+    if (this.#ourSalt != null || !this.#comparing.maySalt()) {
+      this.#comparing.giveUp()
       return
     }
 
@@ -184,7 +184,7 @@ export class CellReceiver {
     this.#came = 0
     this.#last = false
     this.#expected = 1
-    this.#reconciliation.tell({ type: RPCType.SALT, data: salt })
+    this.#comparing.tell({ type: RPCType.SALT, data: salt })
   }
 }
 

@@ -3,37 +3,31 @@ import { FIRST_CELLS, LISTED_BYTES } from '../constants.ts'
 import { CELL_BYTES, KEY_BYTES } from '../sketch/cells.ts'
 import { KEY_WORDS } from '../sketch/mapping.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
+import { cellsAfter } from './comparing.ts'
 import { checkSalt, joinSalts, makeSalt } from './salted.ts'
-import type { Reconciliation } from './reconciliation.ts'
+import type { Comparing } from './comparing.ts'
 import type { SketchSnapshot } from '../store/store.ts'
-
-/**
- * How many cells follow those that were sent, when more are asked for
- */
-export function cellsAfter (cells: number): number {
-  return cells === 0 ? FIRST_CELLS : Math.max(1, cells >> 2)
-}
 
 /**
  * The part of the side that has opened the exchange: it sends the cells of its store,
  * as many as are asked for
  */
 export class CellSender {
-  readonly #reconciliation: Reconciliation
+  readonly #comparing: Comparing
   #snapshot?: SketchSnapshot
   #sent = 0
   #salted = false
 
-  constructor (reconciliation: Reconciliation) {
-    this.#reconciliation = reconciliation
+  constructor (comparing: Comparing) {
+    this.#comparing = comparing
   }
 
   async begin (): Promise<void> {
-    const { sketch } = this.#reconciliation
+    const { sketch } = this.#comparing
 
     // the list of a small store is shorter than the cells
-    if (sketch == null || !(await this.#reconciliation.mayCompare()) || sketch.size * LISTED_BYTES <= FIRST_CELLS * CELL_BYTES || !(await this.#reconciliation.turn())) {
-      this.#reconciliation.giveUp()
+    if (sketch == null || !(await this.#comparing.mayCompare()) || sketch.size * LISTED_BYTES <= FIRST_CELLS * CELL_BYTES || !(await this.#comparing.turn())) {
+      this.#comparing.giveUp()
     } else {
       this.#snapshot = sketch.snapshot()
       this.#send(this.#snapshot)
@@ -51,13 +45,13 @@ export class CellSender {
     }
 
     if (type === RPCType.MORE && this.#sent === snapshot.cells.length) {
-      this.#reconciliation.giveUp()
+      this.#comparing.giveUp()
     } else if (type === RPCType.MORE) {
       this.#send(snapshot)
     } else if (type === RPCType.DONE) {
       this.#onDone(data, snapshot)
     } else if (type === RPCType.SALT && !this.#salted) {
-      this.#reconciliation.run(this.#sendSalted(checkSalt(data)))
+      this.#comparing.run(this.#sendSalted(checkSalt(data)))
     } else {
       throw new ProtocolError(`The remote sent ${type} where it may not`)
     }
@@ -70,7 +64,7 @@ export class CellSender {
 
     const data = cells.encode(start, this.#sent)
 
-    this.#reconciliation.tell({ type: RPCType.CELLS, sequence: size, data: start === 0 ? new Uint8Array([...sum.encode(), ...data]) : data })
+    this.#comparing.tell({ type: RPCType.CELLS, sequence: size, data: start === 0 ? new Uint8Array([...sum.encode(), ...data]) : data })
   }
 
   /**
@@ -81,12 +75,12 @@ export class CellSender {
       throw new ProtocolError('The remote found more keys than there were cells')
     }
 
-    const sequences = this.#reconciliation.sequencesOf(keysOf(data), snapshot)
+    const sequences = this.#comparing.sequencesOf(keysOf(data), snapshot)
 
     if (sequences == null) {
-      this.#reconciliation.giveUp()
+      this.#comparing.giveUp()
     } else {
-      this.#reconciliation.finish(sequences, snapshot)
+      this.#comparing.finish(sequences, snapshot)
     }
   }
 
@@ -94,20 +88,20 @@ export class CellSender {
     this.#snapshot = undefined
     this.#salted = true
 
-    if (!this.#reconciliation.maySalt()) {
-      this.#reconciliation.giveUp()
+    if (!this.#comparing.maySalt()) {
+      this.#comparing.giveUp()
       return
     }
 
     const ours = makeSalt()
 
-    this.#reconciliation.tell({ type: RPCType.SALT, data: ours })
+    this.#comparing.tell({ type: RPCType.SALT, data: ours })
 
-    const snapshot = await this.#reconciliation.salt(joinSalts(ours, theirs))
+    const snapshot = await this.#comparing.salt(joinSalts(ours, theirs))
 
     if (snapshot == null) {
-      this.#reconciliation.giveUp()
-    } else if (!this.#reconciliation.over) {
+      this.#comparing.giveUp()
+    } else if (!this.#comparing.over) {
       this.#snapshot = snapshot
       this.#sent = 0
       this.#send(snapshot)

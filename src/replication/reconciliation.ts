@@ -3,6 +3,7 @@ import { toError } from '../errors.ts'
 import { RPCType } from '../wire/rpc-codec.ts'
 import { CellReceiver } from './cell-receiver.ts'
 import { CellSender } from './cell-sender.ts'
+import type { Comparing } from './comparing.ts'
 import type { Reconciling } from './reconciling.ts'
 import type { SketchSnapshot, Store, StoreSketch } from '../store/store.ts'
 import type { ReceivedRPC, RPCMessage } from '../wire/rpc-codec.ts'
@@ -50,7 +51,7 @@ export type Outcome = 'differences' | 'list'
  * anything: the side that has opened the exchange sends cells, the other one finds the
  * keys in them. SPEC.md has the rules.
  */
-export class Reconciliation {
+export class Reconciliation implements Comparing {
   /**
    * The sequences of what only we have, in ascending order
    */
@@ -163,11 +164,8 @@ export class Reconciliation {
     }
   }
 
-  // for both roles
+  // Comparing
 
-  /**
-   * If it has ended for us, so that nothing is to be done any more
-   */
   get over (): boolean {
     return this.#controller.signal.aborted
   }
@@ -184,10 +182,6 @@ export class Reconciliation {
     })
   }
 
-  /**
-   * If the remote may learn what there is. Who can't be told from one who may not is
-   * none.
-   */
   async mayCompare (): Promise<boolean> {
     try {
       return await this.#owner.mayReadAll() && !this.over
@@ -197,9 +191,6 @@ export class Reconciliation {
     }
   }
 
-  /**
-   * Waits until it is our turn. False if it can't be.
-   */
   async turn (): Promise<boolean> {
     const began = await this.#owner.reconciling.begin(this.#owner.peer, this.#controller.signal)
 
@@ -212,23 +203,14 @@ export class Reconciliation {
     return began && !this.over
   }
 
-  /**
-   * If there may be a comparison with a salt
-   */
   maySalt (): boolean {
     return this.#owner.reconciling.maySalt(this.#owner.peer)
   }
 
-  /**
-   * Cells with a salt, if they can be had
-   */
   async salt (salt: Uint8Array): Promise<SketchSnapshot | undefined> {
     return this.sketch == null ? undefined : this.#owner.reconciling.salt(this.sketch, salt, this.#controller.signal)
   }
 
-  /**
-   * The sequences of hashes that the remote lacks. Undefined if it can't be so.
-   */
   sequencesOf (keys: Int32Array[], { lastSequence, removed }: SketchSnapshot): number[] | undefined {
     const sequences = new Set<number>()
 
@@ -245,9 +227,6 @@ export class Reconciliation {
     return [...sequences].sort((a, b) => a - b)
   }
 
-  /**
-   * We know what only we have, and so does the remote if we have it from there
-   */
   finish (differences: number[], { lastSequence }: SketchSnapshot, data?: Uint8Array<ArrayBuffer>): void {
     if (!this.over) {
       this.differences = differences
@@ -257,9 +236,6 @@ export class Reconciliation {
     }
   }
 
-  /**
-   * All must be listed
-   */
   giveUp (): void {
     if (!this.over) {
       this.tell({ type: RPCType.GIVE_UP })
