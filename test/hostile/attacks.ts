@@ -49,6 +49,12 @@ export interface Attack {
    * It begins anew where the victim has ended it
    */
   goesOn?: boolean
+  /**
+   * On how many streams at a time
+   *
+   * @default 1
+   */
+  streams?: number
 }
 
 const BLOCKS: Record<string, Block> = Object.fromEntries(CLAIMED.map((block, i) => [String(i), block]))
@@ -186,6 +192,7 @@ export const ATTACKS: Record<string, Attack> = {
   },
 
   'the same on as many streams as there may be': {
+    streams: 32,
     run: async attacker => {
       const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker)))
       const hashes = OFFERED.map(({ hash }) => hash)
@@ -339,6 +346,7 @@ export const COMPARING_ATTACKS: Record<string, Attack> = {
   },
 
   'comparisons that never go on, on as many streams as there may be': {
+    streams: 32,
     run: async attacker => {
       const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker, PROTOCOL_4_1)))
 

@@ -37,5 +37,7 @@ export const REPLICATION_LIMITS: Partial<ReplicationLimits> = {
   beginTimeout: 500,
   quiet: 500,
   stallTimeout: 1500,
-  storeTimeout: 3000
+  storeTimeout: 3000,
+  // the store is in memory, and so is a block that never ends
+  maxBlockBytes: 16 * KIB * KIB
 }

@@ -53,6 +53,11 @@ export interface Health {
   unhandled: string[]
 }
 
+/**
+ * How many hashes the application of the service asks for at a time
+ */
+const MAX_REQUESTED = 16_384
+
 setFlagsFromString('--expose-gc')
 
 const gc: () => void = runInNewContext('gc')
@@ -112,11 +117,21 @@ service.addEventListener('exchange', ({ detail: exchange }) => {
 
   if (role === 'service') {
     void exchange.provide(contents.keys())
-    // as an application does that takes what it is offered
-    exchange.addEventListener('available', ({ detail }) => { exchange.request(detail) })
+    let requested = 0
+
+    // as an application does that takes what it is offered, as far as it can remember
+    // what it has asked for
+    exchange.addEventListener('available', ({ detail }) => {
+      const hashes = detail.slice(0, MAX_REQUESTED - requested)
+
+      requested += hashes.length
+      exchange.request(hashes)
+    })
     exchange.addEventListener('response', ({ detail }) => {
+      requested--
       detail.bytes().catch(() => {})
     })
+    exchange.addEventListener('failed', () => { requested-- })
   }
 })
 
