@@ -41,7 +41,7 @@ const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 })
 const seed = Math.floor(Math.random() * 2 ** 31)
 
 describe(`the cells of a key (seed ${seed})`, () => {
-  const options = { numRuns: runs(1000, 100_000), seed }
+  const options = { numRuns: runs(1000, 20_000), seed }
 
   it('follow from the key', () => {
     const mapping = new Mapping(LENGTH)
