@@ -1,7 +1,8 @@
 import { expect } from 'aegir/chai'
 import { pipe } from 'it-pipe'
 import { pEvent } from 'p-event'
-import { exchange, handler, hashExchange, PROTOCOL, streamToDuplex } from '../src/index.ts'
+import { exchange, handler, hashExchange, PROTOCOL, PROTOCOL_4_1, streamToDuplex } from '../src/index.ts'
+import { memoryStore } from './fixtures/blocks.ts'
 import { collectText, nothing, serve, text, thenHang } from './fixtures/content.ts'
 import { next, record } from './fixtures/events.ts'
 import { createBareNode, createNode, stopNodes } from './fixtures/nodes.ts'
@@ -222,6 +223,17 @@ describe('the service', () => {
       expect(service.isStarted()).to.be.false()
       await service.stop()
       expect(node.getProtocols()).to.include(PROTOCOL)
+    })
+
+    it('leaves no handler of its own where it can not have all', async () => {
+      const node = await createBareNode()
+      await node.handle(PROTOCOL, () => {})
+      const { components } = node as any
+      const service: any = hashExchange({ store: await memoryStore() })(components)
+
+      await expect(service.start()).to.eventually.be.rejected()
+      expect(node.getProtocols()).to.include(PROTOCOL)
+      expect(node.getProtocols()).to.not.include(PROTOCOL_4_1)
     })
 
     it('gives no exchange that was being opened when it stopped', async () => {

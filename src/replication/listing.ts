@@ -1,7 +1,7 @@
 import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
 import { toError } from '../errors.ts'
 import { Waker } from '../exchange/waker.ts'
-import type { Store, StoreEntry } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 
 /**
  * How many sequences are kept that need not be announced, as the remote has them
@@ -50,10 +50,8 @@ export class Listing {
   public running = false
 
   readonly #owner: ListingOwner
-  // the last sequence that was gone through, and the last that the remote may know
-  // of
+  // the last sequence that was gone through
   #position = 0
-  #last = -1
   #run = 0
   // what the last one to be started is to list
   #since = -1
@@ -233,12 +231,24 @@ export class Listing {
    * Announces what is there of some sequences
    */
   async #announceThese (run: number, sequences: number[]): Promise<void> {
-    for await (const { hashes, sequence } of inBatches(this.#owner.store.sketch?.entries(sequences) ?? [])) {
+    const batch = new Batch()
+    let last = -1
+
+    for await (const { hash, sequence } of this.#owner.store.sketch?.entries(sequences) ?? []) {
       if (run !== this.#run) {
         return
       }
 
-      await this.#owner.announce(hashes, sequence)
+      if (!batch.fits(hash)) {
+        await this.#owner.announce(batch.take(), last)
+      }
+
+      batch.add(hash)
+      last = sequence
+    }
+
+    if (run === this.#run && batch.size > 0) {
+      await this.#owner.announce(batch.take(), last)
     }
   }
 
@@ -256,68 +266,78 @@ export class Listing {
     // one that we never had: of a backup that was restored here. Who may not read
     // everything must not find out in this way how much there is.
     this.#position = all && since > end ? 0 : Math.max(0, since)
-    this.#last = this.#position > 0 ? this.#position : -1
 
-    for await (const { hashes } of inBatches(this.#readable(run, end, all))) {
-      if (run !== this.#run) {
-        break
-      }
+    const batch = new Batch()
+    let last = this.#position > 0 ? this.#position : -1
 
-      await this.#owner.announce(hashes, this.#last)
-    }
-
-    if (run !== this.#run) {
-      return this.#last
-    }
-
-    this.#position = Math.max(this.#position, end)
-
-    return all && end > 0 ? end : this.#last
-  }
-
-  /**
-   * What the remote may read, and does not have, from the position on
-   */
-  async * #readable (run: number, end: number, all: boolean): AsyncGenerator<StoreEntry> {
-    for await (const entry of this.#owner.store.since(this.#position)) {
-      const { hash, sequence } = entry
-
+    for await (const { hash, sequence } of this.#owner.store.since(this.#position)) {
       if (run !== this.#run || sequence > end) {
-        return
+        break
       }
 
       this.#position = sequence
 
       if (this.#known.delete(sequence)) {
-        this.#last = sequence
-      } else if (all || await this.#owner.mayRead(hash)) {
-        yield entry
-        this.#last = sequence
+        last = sequence
+        continue
       }
+
+      if (!all && !(await this.#owner.mayRead(hash))) {
+        continue
+      }
+
+      if (run !== this.#run) {
+        break
+      }
+
+      if (!batch.fits(hash)) {
+        await this.#owner.announce(batch.take(), last)
+      }
+
+      batch.add(hash)
+      last = sequence
     }
+
+    if (run !== this.#run) {
+      return last
+    }
+
+    if (batch.size > 0) {
+      await this.#owner.announce(batch.take(), last)
+    }
+
+    this.#position = Math.max(this.#position, end)
+
+    return all && end > 0 ? end : last
   }
 }
 
 /**
- * As many hashes together as go into one message, with the sequence of the last
+ * As many hashes as go into one message
  */
-async function * inBatches (entries: Iterable<StoreEntry> | AsyncIterable<StoreEntry>): AsyncGenerator<{ hashes: string[], sequence: number }> {
-  let batch = { hashes: [] as string[], sequence: 0 }
-  let bytes = 0
+class Batch {
+  #hashes: string[] = []
+  #bytes = 0
 
-  for await (const { hash, sequence } of entries) {
-    if (batch.hashes.length === MAX_BATCH_HASHES || bytes + hash.length > MAX_BATCH_BYTES) {
-      yield batch
-      batch = { hashes: [], sequence: 0 }
-      bytes = 0
-    }
-
-    batch.hashes.push(hash)
-    batch.sequence = sequence
-    bytes += hash.length
+  get size (): number {
+    return this.#hashes.length
   }
 
-  if (batch.hashes.length > 0) {
-    yield batch
+  fits (hash: string): boolean {
+    return this.#hashes.length < MAX_BATCH_HASHES && this.#bytes + hash.length <= MAX_BATCH_BYTES
+  }
+
+  add (hash: string): void {
+    this.#hashes.push(hash)
+    this.#bytes += hash.length
+  }
+
+  take (): string[] {
+    const hashes = this.#hashes
+
+    this.#hashes = []
+    this.#bytes = 0
+
+    return hashes
   }
 }
