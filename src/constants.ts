@@ -42,6 +42,20 @@ export const MAX_DATA_BYTES = 64 * 1024
 export const SEND_BYTES = 262_028
 
 /**
+ * How many bytes the remote may send ahead of what was read, where the stream holds
+ * nobody back: libp2p aborts one in which 4 MiB wait, and what is on its way when the
+ * remote hears of it, and what is no content, has to fit as well. It limits the rate
+ * to this much per round trip: 40 MB/s at 50 ms.
+ */
+export const WINDOW = 2 * 1024 * 1024
+
+/**
+ * The smallest window that may be asked for: with less the messages that open it
+ * would be a good part of what is sent
+ */
+export const MIN_WINDOW = 65_536
+
+/**
  * The longest hash, in bytes of UTF-8. A multihash as a CID takes 60, an
  * unusual one up to twice as many.
  */

@@ -1,7 +1,7 @@
 import { AbortError, InvalidParametersError, isPeerId, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
-import { PROTOCOL, PROTOCOL_4_1 } from './constants.ts'
+import { PROTOCOL, PROTOCOL_4_1, WINDOW } from './constants.ts'
 import { toError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
 import { checkSequence } from './exchange/hashes.ts'
@@ -259,11 +259,12 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   get #exchangeInit (): ExchangeInit {
-    const { id, log, limits } = this.#init
+    const { id, log, limits, window } = this.#init
 
     return {
       id: id ?? this.id,
       log,
+      window,
       limits: this.#replicator == null ? limits : exchangeLimits(this.#replicator.limits),
       // the store and `allow` decide, when content is looked up
       provides: this.#replicator == null ? this.#init.provides : () => true
@@ -277,6 +278,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   #createReplication (replicator: Replicator, stream: Stream, connection: Connection, opener: boolean): ReplicationExchange {
     return this.#add(replicator.create(stream, connection.remotePeer, opener, {
       ...this.#exchangeInit,
+      window: this.#init.window ?? windowOf(stream),
       pending: this.#pending.of(connection.remotePeer, replicator.limits)
     }))
   }
@@ -318,11 +320,19 @@ function checkReplicateOptions ({ mode, since }: ReplicateOptions): void {
 function createExchange (createReadStream: CreateReadStream, stream: Stream, connection: Connection, init: ExchangeInit, pending: PendingOfPeers): Exchange {
   return new Exchange(createReadStream, {
     ...init,
+    window: init.window ?? windowOf(stream),
     pending: pending.of(connection.remotePeer, init.limits),
     log: init.log ?? stream.log.newScope('hash-exchange'),
     remotePeer: connection.remotePeer,
     protocol: stream.protocol
   })
+}
+
+/**
+ * What the remote may send ahead, unless the stream says so to it, as Yamux' does
+ */
+function windowOf (stream: Stream): number | undefined {
+  return 'maxStreamWindowSize' in stream ? undefined : WINDOW
 }
 
 /**

@@ -3,9 +3,9 @@ import { logger } from '@libp2p/logger'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
 import { raceSignal } from 'race-signal'
-import { MAX_BATCH_HASHES } from '../constants.ts'
+import { MAX_BATCH_HASHES, MIN_WINDOW } from '../constants.ts'
 import { ForeignIdError, toError } from '../errors.ts'
-import { RPCType } from '../wire/rpc-codec.ts'
+import { MAX_SEQUENCE, RPCType } from '../wire/rpc-codec.ts'
 import { checkSequence, hashLength, hashList } from './hashes.ts'
 import { defaultLimits, withDefaults } from './limits.ts'
 import { Session } from './session.ts'
@@ -58,7 +58,8 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
       limits,
       peer: init.remotePeer,
       provides: init.provides,
-      pending: init.pending
+      pending: init.pending,
+      window: init.window
     })
 
     if (init.id != null && init.id !== false) {
@@ -255,6 +256,10 @@ export function checkInit (createReadStream: CreateReadStream, init: ExchangeIni
 
   if (init.id != null && init.id !== false) {
     hashLength(init.id, limits.maxHashBytes)
+  }
+
+  if (init.window != null && !(Number.isInteger(init.window) && init.window >= MIN_WINDOW && init.window <= MAX_SEQUENCE)) {
+    throw new InvalidParametersError(`The window must be a whole number of bytes from ${MIN_WINDOW} to ${MAX_SEQUENCE}, not ${String(init.window)}`)
   }
 
   return limits

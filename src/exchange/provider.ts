@@ -137,13 +137,20 @@ export class Provider implements LookupsOwner, SenderOwner {
     this.#lookups.add(lookups)
   }
 
-  fill (): void {
+  /**
+   * Writes what can be sent now: answers, and bodies if these may be sent
+   */
+  fill (withBodies: boolean): void {
     const wasFull = this.full
 
     // whoever does not read our answers must not make us keep ever more of them
     this.#settle(this.#answered)
     this.#answered = 0
-    this.#sender.fill()
+
+    if (withBodies) {
+      this.#sender.fill()
+    }
+
     // bodies have begun whose sequences an answer may have waited for
     this.#answer()
 

@@ -13,6 +13,7 @@ import { Pending } from './pending.ts'
 import { Provider } from './provider.ts'
 import { Requester } from './requester.ts'
 import { Waker } from './waker.ts'
+import { Credit, ReadWindow } from './window.ts'
 import type { CreateReadStream, ReceivedResponse } from './api.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ProviderOwner } from './provider.ts'
@@ -76,6 +77,11 @@ export interface SessionInit {
    * What waits for us on all exchanges with the remote, where there may be several
    */
   pending?: Pending
+  /**
+   * How many bytes the remote may send ahead of what was read, if the stream holds
+   * nobody back
+   */
+  window?: number
 }
 
 /**
@@ -108,6 +114,10 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #inlet = new Inlet<Uint8Array | Uint8ArrayList>()
   readonly #output = new Waker()
   readonly #room = new Waker()
+  readonly #credit = new Credit()
+  readonly #window?: number
+  // from when on the remote knows of it
+  #readWindow?: ReadWindow
   readonly #closed = Promise.withResolvers<void>()
   #readBegun = false
   #inputEnded = false
@@ -123,6 +133,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
     this.#owner = owner
     this.remotePeer = init.peer
+    this.#window = init.window
     this.#channels = new Channels(this, limits)
     this.#closing = new Closing(limits)
     this.requester = new Requester(this, this.#writer, limits)
@@ -267,7 +278,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
         if (this.#writer.byteLength > 0) {
           this.#closing.onProgress()
           this.activity++
-          yield this.#writer.take()
+          const bytes = this.#writer.take()
+          this.#credit.spend(bytes.byteLength)
+          yield bytes
         } else if (this.#isOver) {
           this.#finish()
           return
@@ -420,7 +433,8 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     [RPCType.MORE]: () => {},
     [RPCType.DONE]: () => {},
     [RPCType.GIVE_UP]: () => {},
-    [RPCType.SALT]: () => {}
+    [RPCType.SALT]: () => {},
+    [RPCType.WINDOW]: ({ sequence }) => { this.#onWindow(sequence) }
   }
 
   #onRequest (hashes: string[]): void {
@@ -437,6 +451,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   #onId ([id, log]: string[]): void {
     if (log != null) {
       this.remoteIsOurs = true
+      this.#openWindow()
       // bodies may have waited to know who asks for them
       this.wake()
     }
@@ -444,6 +459,21 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     if (id != null && id !== '') {
       this.#owner.onId(id)
     }
+  }
+
+  /**
+   * Only one of ours knows what that is
+   */
+  #openWindow (): void {
+    if (this.#window != null && this.#readWindow == null) {
+      this.#readWindow = new ReadWindow(this.#window)
+      this.tell({ type: RPCType.WINDOW, sequence: this.#window })
+    }
+  }
+
+  #onWindow (bytes: number): void {
+    this.#credit.grant(bytes)
+    this.wake()
   }
 
   #onClose (): void {
@@ -477,7 +507,8 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
   /**
    * Writes what can be sent now, up to one full send: answers and requests
-   * first, then bodies, then one announcement
+   * first, then bodies, then one announcement. What is long waits until the
+   * remote has read what was sent before, unless it waits for the end of it all.
    */
   #fill (): void {
     if (this.#seen != null && !this.#closing.sent) {
@@ -485,9 +516,14 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       this.#seen = undefined
     }
 
+    const mayBeLong = !this.#credit.spent || this.#closing.received
+
     this.requester.fill()
-    this.#provider.fill()
-    this.announcer.fill()
+    this.#provider.fill(mayBeLong)
+
+    if (mayBeLong) {
+      this.announcer.fill()
+    }
 
     if (this.#closing.begun && !this.#closing.sent && this.requester.settled && this.#provider.answered && this.announcer.idle) {
       this.#closing.sent = true
@@ -523,6 +559,12 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       if (this.error != null) {
         throw this.error
       }
+    }
+
+    const more = this.#readWindow?.onRead(chunk.byteLength)
+
+    if (more != null && !this.#closing.sent) {
+      this.tell({ type: RPCType.WINDOW, sequence: more })
     }
   }
 

@@ -15,7 +15,7 @@ export interface RPCMessage {
   mapping?: Mapping[]
   sequence?: number
   /**
-   * Only of messages that an original does not know
+   * Only of messages by which stores are compared
    */
   data?: Uint8Array<ArrayBuffer>
 }
@@ -61,11 +61,12 @@ export function decodeRPC (data: Uint8Array, limits: RPCLimits): ReceivedRPC | u
 // the number of each type is its place
 const TYPES = [
   RPCType.AVAILABLE, RPCType.REQUEST, RPCType.HASHES, RPCType.SINCE, RPCType.CLOSE, RPCType.SEEN, RPCType.ID,
-  RPCType.CELLS, RPCType.MORE, RPCType.DONE, RPCType.GIVE_UP, RPCType.SALT
+  RPCType.CELLS, RPCType.MORE, RPCType.DONE, RPCType.GIVE_UP, RPCType.SALT, RPCType.WINDOW
 ]
 
-// the first that an original does not know
+// those by which stores are compared
 const FIRST_WITH_DATA = TYPES.indexOf(RPCType.CELLS)
+const LAST_WITH_DATA = TYPES.indexOf(RPCType.SALT)
 
 const TYPE = 0
 const HASHES = 1
@@ -131,7 +132,7 @@ class RPCDecoder {
 
     const message: ReceivedRPC = { type: TYPES[this.#type], hashes, mapping, sequence: this.#sequence }
 
-    if (this.#type >= FIRST_WITH_DATA) {
+    if (this.#type >= FIRST_WITH_DATA && this.#type <= LAST_WITH_DATA) {
       message.data = this.#buf.slice(...this.#data)
     }
 

@@ -14,7 +14,8 @@ export enum RPCType {
   MORE = 'MORE',
   DONE = 'DONE',
   GIVE_UP = 'GIVE_UP',
-  SALT = 'SALT'
+  SALT = 'SALT',
+  WINDOW = 'WINDOW'
 }
 
 enum __RPCTypeValues {
@@ -29,7 +30,8 @@ enum __RPCTypeValues {
   MORE = 8,
   DONE = 9,
   GIVE_UP = 10,
-  SALT = 11
+  SALT = 11,
+  WINDOW = 12
 }
 
 export namespace RPCType {

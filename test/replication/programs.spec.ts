@@ -118,9 +118,12 @@ class Peer {
     this.#accepts = accepts
     this.#store = wrapStore(below, {
       get: (hash) => this.#get(hash),
-      put: async (hash, source, options) => {
-        await laps(this.putTurns)
-        return below.put(hash, source, options)
+      put: (hash, source, options) => {
+        const put = laps(this.putTurns).then(async () => below.put(hash, source, options))
+
+        // a call that is cancelled does not wait for it
+        this.goOn(put)
+        return put
       }
     })
   }

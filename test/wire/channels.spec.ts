@@ -36,7 +36,7 @@ const CONVERSATION = concat([
   begin(2, '2'),
   begin(3, '3'),
   more(2),
-  rpcFrame(fromHex('000c 0a026161')),
+  rpcFrame(fromHex('000d 0a026161')),
   more(3, new Uint8Array(200).fill(3)),
   fail(-2, '9'),
   end(2),
@@ -347,7 +347,7 @@ describe('Channels', () => {
     })
 
     it('of an unknown type are skipped', () => {
-      expect(readChannels(opening, rpcFrame(fromHex('000c')), rpcFrame(fromHex('00ff01 0a026161')), rpcFrame(fromHex('0004')))).to.deep.equal([
+      expect(readChannels(opening, rpcFrame(fromHex('000d')), rpcFrame(fromHex('00ff01 0a026161')), rpcFrame(fromHex('0004')))).to.deep.equal([
         'AVAILABLE aa 0', 'CLOSE 0'
       ])
     })
