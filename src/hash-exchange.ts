@@ -2,6 +2,7 @@ import { AbortError, InvalidParametersError, isPeerId, NotStartedError, serviceC
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { PROTOCOL, PROTOCOL_4_1, WINDOW } from './constants.ts'
+import { openDirectConnection } from './direct-connection.ts'
 import { toError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
 import { checkSequence } from './exchange/hashes.ts'
@@ -217,7 +218,9 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     setMaxListeners(Infinity, signal)
 
     const runOnLimitedConnection = options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection
-    const connection = await this.#connect(peer, { signal })
+    const connection = runOnLimitedConnection === true
+      ? await this.#connect(peer, { signal })
+      : await openDirectConnection(this.#components, peer, { signal })
     const stream = await connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
 
     try {

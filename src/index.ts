@@ -233,7 +233,7 @@ import { Exchange as ExchangeClass } from './exchange/exchange.ts'
 import { HashExchange as HashExchangeClass, streamHandler } from './hash-exchange.ts'
 import type { CreateReadStream, Exchange, ExchangeInit } from './exchange/api.ts'
 import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './replication/api.ts'
-import type { AbortOptions, ComponentLogger, Connection, DialTarget, Metrics, PeerId, StreamHandler, TypedEventTarget } from '@libp2p/interface'
+import type { AbortOptions, ComponentLogger, Connection, DialTarget, Libp2pEvents, Metrics, PeerId, PeerStore, StreamHandler, TypedEventTarget } from '@libp2p/interface'
 import type { ConnectionManager, Registrar } from '@libp2p/interface-internal'
 
 export { PROTOCOL, PROTOCOL_4_1 } from './constants.ts'
@@ -258,6 +258,8 @@ export interface HashExchangeComponents {
   peerId: PeerId
   registrar: Registrar
   connectionManager: ConnectionManager
+  events: TypedEventTarget<Libp2pEvents>
+  peerStore: PeerStore
   logger: ComponentLogger
   metrics?: Metrics
 }
@@ -290,7 +292,9 @@ export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<
 
   /**
    * Whether to run over connections that are limited in bytes or time, such as
-   * those over a public relay
+   * those over a public relay. Otherwise, where there is only such a connection,
+   * `open` and `replicate` wait for a direct one, for which they dial the addresses
+   * that the peer told, also by WebRTC.
    *
    * @default false
    */

@@ -1,3 +1,4 @@
+import './relay.node.ts'
 import './transports.node.ts'
 import './errors.node.ts'
 import './readme.node.ts'

@@ -1,0 +1,98 @@
+import { LimitedConnectionError } from '@libp2p/interface'
+import { raceSignal } from 'race-signal'
+import { toError } from './errors.ts'
+import type { AbortOptions, Connection, DialTarget, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { ConnectionManager } from '@libp2p/interface-internal'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface DirectConnectionComponents {
+  connectionManager: ConnectionManager
+  events: TypedEventTarget<Libp2pEvents>
+  peerStore: PeerStore
+}
+
+/**
+ * Connects to a peer, and where only a relay does, waits for a connection without
+ * its limits: a relay allows 128 KiB and two minutes, and is somebody else's. Such a
+ * connection comes when the peer is dialled at an address without the relay, or by
+ * WebRTC, both of which are tried, or when the peer dials us.
+ *
+ * Rejects with LimitedConnectionError when the time is over before that, the reason of
+ * the signal, or the error of dialling.
+ */
+export async function openDirectConnection (components: DirectConnectionComponents, target: DialTarget, { signal }: Required<AbortOptions>): Promise<Connection> {
+  const connection = await components.connectionManager.openConnection(target, { signal })
+
+  if (connection.limits == null) {
+    return connection
+  }
+
+  const peer = connection.remotePeer
+  const direct = Promise.withResolvers<Connection>()
+  let lastError: Error | undefined
+
+  const look = (): void => {
+    const found = components.connectionManager.getConnections(peer).find(({ limits, status }) => limits == null && status === 'open')
+
+    if (found != null) {
+      direct.resolve(found)
+    }
+  }
+
+  const dial = (): void => {
+    dialDirectly(components, peer, signal).then(look).catch(err => { lastError = toError(err) })
+  }
+
+  // by which the addresses of the peer become known
+  const onIdentify = ({ detail }: Libp2pEvents['peer:identify']): void => {
+    if (detail.peerId.equals(peer)) {
+      dial()
+    }
+  }
+
+  components.events.addEventListener('connection:open', look)
+  components.events.addEventListener('peer:identify', onIdentify)
+  // it may have come while the relay was dialled
+  look()
+  dial()
+
+  try {
+    return await raceSignal(direct.promise, signal)
+  } catch (err) {
+    if (signal.reason?.name !== 'TimeoutError') {
+      throw err
+    }
+
+    const reason = lastError == null ? 'the peer told no address to dial and did not dial us' : `dialling it failed: ${lastError.message}`
+
+    throw Object.assign(new LimitedConnectionError(`Only a relay connects to ${peer}, and no direct connection came in time, as ${reason}`), { cause: err })
+  } finally {
+    components.events.removeEventListener('connection:open', look)
+    components.events.removeEventListener('peer:identify', onIdentify)
+  }
+}
+
+async function dialDirectly ({ connectionManager, peerStore }: DirectConnectionComponents, peer: PeerId, signal: AbortSignal): Promise<void> {
+  const { addresses } = await peerStore.get(peer)
+  const direct = addresses.map(({ multiaddr }) => multiaddr).filter(isDirect)
+
+  if (direct.length > 0) {
+    await connectionManager.openConnection(direct.map(multiaddr => withPeer(multiaddr, peer)), { signal })
+  }
+}
+
+/**
+ * If what is dialled at an address is no circuit over a relay, or one that is only
+ * used to set up WebRTC
+ */
+function isDirect (multiaddr: Multiaddr): boolean {
+  const names = multiaddr.getComponents().map(({ name }) => name)
+
+  return !names.includes('p2p-circuit') || names.includes('webrtc')
+}
+
+function withPeer (multiaddr: Multiaddr, peer: PeerId): Multiaddr {
+  const last = multiaddr.getComponents().at(-1)
+
+  return last?.name === 'p2p' && last.value === peer.toString() ? multiaddr : multiaddr.encapsulate(`/p2p/${peer}`)
+}
