@@ -1,4 +1,4 @@
-import { LimitedConnectionError } from '@libp2p/interface'
+import { isPeerId, LimitedConnectionError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import { toError } from './errors.ts'
 import type { AbortOptions, Connection, DialTarget, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
@@ -21,9 +21,11 @@ export interface DirectConnectionComponents {
  * the signal, or the error of dialling.
  */
 export async function openDirectConnection (components: DirectConnectionComponents, target: DialTarget, { signal }: Required<AbortOptions>): Promise<Connection> {
-  const connection = await components.connectionManager.openConnection(target, { signal })
+  const { connectionManager, events } = components
+  const open = isPeerId(target) ? connectionManager.getConnections(target).filter(({ status }) => status === 'open') : []
+  const connection = open.find(isUnlimited) ?? open[0] ?? await connectionManager.openConnection(target, { signal })
 
-  if (connection.limits == null) {
+  if (isUnlimited(connection)) {
     return connection
   }
 
@@ -32,7 +34,7 @@ export async function openDirectConnection (components: DirectConnectionComponen
   let lastError: Error | undefined
 
   const look = (): void => {
-    const found = components.connectionManager.getConnections(peer).find(({ limits, status }) => limits == null && status === 'open')
+    const found = connectionManager.getConnections(peer).find(connection => isUnlimited(connection) && connection.status === 'open')
 
     if (found != null) {
       direct.resolve(found)
@@ -50,8 +52,8 @@ export async function openDirectConnection (components: DirectConnectionComponen
     }
   }
 
-  components.events.addEventListener('connection:open', look)
-  components.events.addEventListener('peer:identify', onIdentify)
+  events.addEventListener('connection:open', look)
+  events.addEventListener('peer:identify', onIdentify)
   // it may have come while the relay was dialled
   look()
   dial()
@@ -67,8 +69,8 @@ export async function openDirectConnection (components: DirectConnectionComponen
 
     throw Object.assign(new LimitedConnectionError(`Only a relay connects to ${peer}, and no direct connection came in time, as ${reason}`), { cause: err })
   } finally {
-    components.events.removeEventListener('connection:open', look)
-    components.events.removeEventListener('peer:identify', onIdentify)
+    events.removeEventListener('connection:open', look)
+    events.removeEventListener('peer:identify', onIdentify)
   }
 }
 
@@ -79,6 +81,10 @@ async function dialDirectly ({ connectionManager, peerStore }: DirectConnectionC
   if (direct.length > 0) {
     await connectionManager.openConnection(direct.map(multiaddr => withPeer(multiaddr, peer)), { signal })
   }
+}
+
+function isUnlimited ({ limits }: Connection): boolean {
+  return limits == null
 }
 
 /**

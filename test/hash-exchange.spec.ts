@@ -295,6 +295,7 @@ describe('the service', () => {
     })
   })
 
+  // that they are not used by default is in relay.node.ts, with a relay
   describe('limited connections', () => {
     async function limited (server: HashExchangeNode, client: HashExchangeNode): Promise<void> {
       await client.dial(server.getMultiaddrs())
@@ -303,14 +304,6 @@ describe('the service', () => {
         connection.limits = { bytes: 131_072n, seconds: 120 }
       }
     }
-
-    it('are not used by default', async () => {
-      const [server, client] = await Promise.all([createNode(), createNode()])
-      await limited(server, client)
-
-      await expect(client.services.hashExchange.open(server.peerId)).to.eventually.be.rejected
-        .with.property('name', 'LimitedConnectionError')
-    })
 
     it('are not used if only the opener wants to', async () => {
       const [server, client] = await Promise.all([createNode(), createNode({ runOnLimitedConnection: true })])
