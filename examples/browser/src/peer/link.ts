@@ -40,6 +40,8 @@ export class Link {
   readonly #init: LinkInit
   readonly #ended = new AbortController()
   #current = new AbortController()
+  // if the peer is to be asked for all it has, and not only for what is new
+  #again = false
   readonly #rates = { received: new Rate(), sent: new Rate() }
   // of the connections before
   #before = { received: { hashes: 0, bytes: 0 }, sent: { hashes: 0, bytes: 0 } }
@@ -118,6 +120,7 @@ export class Link {
    * Asks the peer again for what it has
    */
   restart (): void {
+    this.#again = true
     this.#current.abort()
   }
 
@@ -164,7 +167,12 @@ export class Link {
     this.#before = { received: this.entry.received, sent: this.entry.sent }
 
     this.#current = new AbortController()
-    await node.services.hashExchange.replicate(target, { live: true, signal: AbortSignal.any([signal, this.#current.signal]), onProgress: event => { this.#onProgress(event) } })
+    await node.services.hashExchange.replicate(target, {
+      live: true,
+      since: this.#again ? -1 : undefined,
+      signal: AbortSignal.any([signal, this.#current.signal]),
+      onProgress: event => { this.#onProgress(event) }
+    })
   }
 
   #onProgress ({ type, detail }: ReplicateProgressEvents): void {
@@ -189,6 +197,7 @@ export class Link {
     })
 
     if (type === 'hash-exchange:replicate:synced') {
+      this.#again = false
       this.#init.onSynced()
     }
   }
