@@ -67,6 +67,8 @@ export default {
       'scripts/**/*.{js,ts}',
       'src/**/*.{js,ts}',
       'test/**/*.{js,ts}',
+      // a package of its own
+      '!examples/browser/**',
       '!**/node_modules/**',
       '!**/dist/**'
     ]
