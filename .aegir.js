@@ -13,6 +13,11 @@ const chromium = process.env.CHROMIUM_PATH ?? (existsSync(SYSTEM_CHROMIUM) ? SYS
 
 /** @type {import('aegir').PartialOptions} */
 export default {
+  build: {
+    // of all that a page loads for this package, minified and compressed; what libp2p needs as well is a third of it
+    bundlesize: true,
+    bundlesizeMax: '90KB'
+  },
   test: {
     // where aegir builds before the tests it also ends them at the first failure, as it gives both options one short
     // name; so the scripts that need a build run it themselves

@@ -6,7 +6,11 @@
  */
 
 import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { stripVTControlCharacters } from 'node:util'
+
+// how many stages run side by side after the build: each of them keeps a core busy, and some a second one now and then
+const LANES = Math.min(2, availableParallelism())
 
 // the slowest single test has a minute, so that a stage that has been silent for longer than this hangs; the browser
 // runner does so when a spec throws while it is loaded
@@ -19,51 +23,110 @@ const KILL_MS = 10_000
 const FAILURES_LENGTH = 5_000
 
 /**
- * npm scripts by stage, of this package and, as [script, workspace], of the
- * command line tool. The build comes first because the documentation is checked
- * against what was built, and it starts from an empty folder because the browser
- * would also run what is left there of a spec that is gone.
+ * npm scripts by stage, of this package and, as [script, workspace], of the others
+ * that are in it. The build comes first because the others use what was built, and
+ * it starts from an empty folder because the browser would also run what is left
+ * there of a spec that is gone. The others come in the order of the time they take,
+ * so that no lane is left with a long one.
  *
  * @type {Record<string, { scripts: Array<string | [string, string]>, tests?: true }>}
  */
 const STAGES = {
-  build: { scripts: ['clean', 'build', ['clean', 'cli'], ['build', 'cli']] },
-  lint: { scripts: ['lint', ['lint', 'cli']] },
-  'dep-check': { scripts: ['dep-check', ['dep-check', 'cli']] },
-  'doc-check': { scripts: ['doc-check'] },
+  build: { scripts: ['clean', 'build', ...inWorkspaces('clean'), ...inWorkspaces('build')] },
   node: { scripts: ['test:node'], tests: true },
   chrome: { scripts: ['test:chrome'], tests: true },
-  cli: { scripts: [['test', 'cli']], tests: true }
+  webworker: { scripts: ['test:webworker'], tests: true },
+  cli: { scripts: [['test', 'cli']], tests: true },
+  e2e: { scripts: [['test:e2e', 'examples/browser']], tests: true },
+  lint: { scripts: ['lint', ...inWorkspaces('lint')] },
+  'dep-check': { scripts: ['dep-check', ...inWorkspaces('dep-check')] },
+  'doc-check': { scripts: ['doc-check'] }
+}
+
+/**
+ * @param {string} script
+ * @returns {Array<[string, string]>}
+ */
+function inWorkspaces (script) {
+  return [[script, 'cli'], [script, 'examples/browser']]
 }
 
 const HELP = `Usage: npm test [-- stage...]
 
-Runs these stages, or the named ones only, in this order:
+Runs these stages, or the named ones only, and begins them in this order:
 
   ${Object.keys(STAGES).join(', ')}
 
-When the build fails the others are not run, otherwise all of them are. The last line is 'N passed, N failed': every
-test counts as one, and so does every stage that isn't made of tests. The exit code is 0 only if nothing failed and
-every stage of tests ran at least one test.
+After the build two of them run side by side, where there are two cores; without the build they run one by one, as each
+builds what it needs. What they write is shown stage by stage: the first of those that run as it comes, the others
+when it has ended. When the build fails the others are not run, otherwise all of them are.
+
+The last line is 'N passed, N failed': every test counts as one, and so does every stage that isn't made of tests. The
+exit code is 0 only if nothing failed and every stage of tests ran at least one test.
 
 Options:
   --help, -h  Show this
 `
 
-/** @type {import('node:child_process').ChildProcess | undefined} */
-let running
+/**
+ * What one stage writes. That of the stage which began first is shown as it comes,
+ * that of the next is kept until the first has ended, so that each is in one piece.
+ */
+class Output {
+  /** @type {Output[]} */
+  static #open = []
+  /** @type {Array<[NodeJS.WriteStream, string]>} */
+  #kept = []
+  #ended = false
+
+  constructor () {
+    Output.#open.push(this)
+  }
+
+  /**
+   * @param {string} text
+   * @param {NodeJS.WriteStream} [stream]
+   */
+  write (text, stream = process.stdout) {
+    if (Output.#open[0] === this) {
+      stream.write(text)
+    } else {
+      this.#kept.push([stream, text])
+    }
+  }
+
+  end () {
+    this.#ended = true
+
+    while (Output.#open[0]?.#ended) {
+      Output.#open.shift()
+      Output.#open[0]?.#kept.splice(0).forEach(([stream, text]) => { stream.write(text) })
+    }
+  }
+}
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set()
 
 /**
- * Runs one npm script, showing its output as it comes
+ * The exit code when a signal has come
+ *
+ * @type {number | undefined}
+ */
+let interrupted
+
+/**
+ * Runs one npm script
  *
  * @param {string | [string, string]} script
  * @param {string[]} flags
- * @returns {Promise<{ ok: boolean, output: string }>}
+ * @param {Output} output
+ * @returns {Promise<{ ok: boolean, stdout: string }>}
  */
-async function run (script, flags) {
+async function run (script, flags, output) {
   // a process group of its own, so that nothing of it is left when it has to be stopped
   const [name, ...workspace] = [script].flat()
-  const child = running = spawn('npm', ['run', name, ...workspace.flatMap(folder => ['-w', folder]), ...flags], {
+  const child = spawn('npm', ['run', name, ...workspace.flatMap(folder => ['-w', folder]), ...flags], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -71,54 +134,80 @@ async function run (script, flags) {
       ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {})
     }
   })
-  let output = ''
+  let stdout = ''
   let silent = false
+
+  running.add(child)
 
   const silence = setTimeout(() => {
     silent = true
-    process.stdout.write(`\n${name}: no output for ${SILENCE_MS / 1000} seconds, stopping it\n`)
-    stop('SIGTERM')
-    setTimeout(stop, KILL_MS, 'SIGKILL').unref()
+    output.write(`\n${name}: no output for ${SILENCE_MS / 1000} seconds, stopping it\n`)
+    stop(child, 'SIGTERM')
+    setTimeout(stop, KILL_MS, child, 'SIGKILL').unref()
   }, SILENCE_MS)
 
-  child.stdout.on('data', chunk => {
+  child.stdout.setEncoding('utf8').on('data', text => {
     silence.refresh()
-    process.stdout.write(chunk)
-    output += chunk
+    output.write(text)
+    stdout += text
   })
-  child.stderr.on('data', chunk => {
+  child.stderr.setEncoding('utf8').on('data', text => {
     silence.refresh()
-    process.stderr.write(chunk)
+    output.write(text, process.stderr)
   })
 
   try {
-    const code = await new Promise((resolve, reject) => {
-      child.once('error', reject)
+    const code = await new Promise(resolve => {
+      child.once('error', err => {
+        output.write(`${err}\n`, process.stderr)
+        resolve(1)
+      })
       child.once('close', resolve)
     })
 
-    return { ok: code === 0 && !silent, output: stripVTControlCharacters(output) }
+    return { ok: code === 0 && !silent, stdout: stripVTControlCharacters(stdout) }
   } finally {
     clearTimeout(silence)
-    running = undefined
+    running.delete(child)
   }
 }
 
 /**
+ * @param {import('node:child_process').ChildProcess} child
  * @param {NodeJS.Signals} signal
  */
-function stop (signal) {
-  if (running?.pid == null) {
+function stop (child, signal) {
+  if (child.pid == null || !running.has(child)) {
     return
   }
 
   try {
-    process.kill(-running.pid, signal)
+    process.kill(-child.pid, signal)
   } catch (/** @type {any} */ err) {
     if (err.code !== 'ESRCH') {
       throw err
     }
   }
+}
+
+/**
+ * Stops all that runs, and ends when that has ended. A signal may come twice, from the terminal and from npm.
+ *
+ * @param {NodeJS.Signals} signal
+ * @param {number} code
+ */
+function interrupt (signal, code) {
+  if (interrupted != null) {
+    return
+  }
+
+  interrupted = code
+  running.forEach(child => { stop(child, signal) })
+
+  setTimeout(() => {
+    running.forEach(child => { stop(child, 'SIGKILL') })
+    process.exit(code)
+  }, KILL_MS).unref()
 }
 
 /**
@@ -149,12 +238,15 @@ function failures (output) {
 async function runStage (name, flags) {
   const started = performance.now()
   const stage = STAGES[name]
+  const output = new Output()
   let ok = true
-  let output = ''
+  let stdout = ''
+
+  output.write(`\n== ${name}\n`)
 
   for (const script of stage.scripts) {
-    if (ok) {
-      ({ ok, output } = await run(script, flags))
+    if (ok && interrupted == null) {
+      ({ ok, stdout } = await run(script, flags, output))
     }
   }
 
@@ -168,9 +260,9 @@ async function runStage (name, flags) {
   }
 
   if (stage.tests) {
-    result.passed = count(output, 'passing')
-    result.failed = count(output, 'failing')
-    result.note = `${result.passed} passed, ${result.failed} failed, ${count(output, 'pending')} skipped`
+    result.passed = count(stdout, 'passing')
+    result.failed = count(stdout, 'failing')
+    result.note = `${result.passed} passed, ${result.failed} failed, ${count(stdout, 'pending')} skipped`
 
     if (result.passed + result.failed === 0) {
       result.failed = 1
@@ -182,8 +274,14 @@ async function runStage (name, flags) {
   }
 
   if (result.failed > 0) {
-    result.failures = failures(output)
+    result.failures = failures(stdout)
   }
+
+  if (interrupted == null) {
+    output.write(`== ${name}: ${result.note} (${result.seconds.toFixed(1)} s)\n`)
+  }
+
+  output.end()
 
   return result
 }
@@ -205,26 +303,40 @@ async function main () {
   }
 
   for (const [signal, code] of /** @type {const} */ ([['SIGINT', 130], ['SIGTERM', 143]])) {
-    process.once(signal, () => {
-      stop(signal)
-      process.exit(code)
-    })
+    process.on(signal, () => { interrupt(signal, code) })
   }
 
+  const started = performance.now()
   const names = Object.keys(STAGES).filter(name => args.length === 0 || args.includes(name))
+  const builds = names.includes('build')
+  const waiting = [...names]
+  /** @type {Array<Awaited<ReturnType<typeof runStage>>>} */
   const results = []
 
-  for (const name of names) {
-    process.stdout.write(`\n== ${name}\n`)
+  /**
+   * Runs one of the stages that wait after the other
+   */
+  const runNext = async () => {
+    while (waiting.length > 0 && interrupted == null) {
+      const name = /** @type {string} */ (waiting.shift())
 
-    // run by themselves the browser tests build first, in a script that npm runs before theirs
-    const result = await runStage(name, names.includes('build') ? ['--ignore-scripts'] : [])
-    results.push(result)
-    process.stdout.write(`== ${name}: ${result.note} (${result.seconds.toFixed(1)} s)\n`)
-
-    if (name === 'build' && result.failed > 0) {
-      break
+      // run by themselves some build first, in a script that npm runs before theirs
+      results.push(await runStage(name, builds ? ['--ignore-scripts'] : []))
     }
+  }
+
+  if (builds) {
+    waiting.shift()
+    results.push(await runStage('build', ['--ignore-scripts']))
+  }
+
+  if (results.every(({ failed }) => failed === 0)) {
+    await Promise.all(Array.from({ length: builds ? LANES : 1 }, runNext))
+  }
+
+  if (interrupted != null) {
+    process.exitCode = interrupted
+    return
   }
 
   process.stdout.write('\n')
@@ -240,6 +352,8 @@ async function main () {
 
     process.stdout.write(`${name.padEnd(10)} ${(result?.seconds.toFixed(1) ?? '-').padStart(7)} s  ${result?.note ?? 'not run'}\n`)
   }
+
+  process.stdout.write(`${'all'.padEnd(10)} ${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s\n`)
 
   const passed = results.reduce((sum, result) => sum + result.passed, 0)
   const failed = results.reduce((sum, result) => sum + result.failed, 0)

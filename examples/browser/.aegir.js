@@ -8,6 +8,7 @@ export default {
     files: [
       '*.{js,ts}',
       '.aegir.js',
+      'bench/**/*.{js,ts}',
       'server/**/*.ts',
       'src/**/*.{ts,tsx}',
       'test/**/*.ts',
@@ -18,6 +19,7 @@ export default {
   dependencyCheck: {
     productionIgnorePatterns: [
       '/dist',
+      '/bench',
       '/test',
       '.aegir.js'
     ]
