@@ -14,6 +14,7 @@ import { Replicator } from './replication/replicator.ts'
 import { streamToDuplex } from './stream-to-duplex.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeInit } from './exchange/api.ts'
 import type { HashExchange as HashExchangeInterface, HashExchangeComponents, HashExchangeEvents, HashExchangeInit, OnExchange, OpenOptions } from './index.ts'
+import type { ConnectedExchangeInit } from './exchange/exchange.ts'
 import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './replication/api.ts'
 import type { ReplicationExchange } from './replication/replication-exchange.ts'
 import type { ReplicatorOwner } from './replication/replicator.ts'
@@ -104,21 +105,26 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       return
     }
 
+    const { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection } = this.#init
+
     const handle: StreamHandler = async (stream, connection) => {
       const exchange = this.#replicator == null
         ? this.#create(stream, connection)
-        : this.#createReplication(this.#replicator, stream, connection, false)
+        : this.#createReplication(this.#replicator, stream, connection, false, connection.limits != null && runOnLimitedConnection !== true)
 
       this.safeDispatchEvent('exchange', { detail: exchange })
 
       await run(exchange, stream)
     }
 
-    const { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection } = this.#init
-
     try {
       for (const protocol of this.#protocols) {
-        await this.#components.registrar.handle(protocol, handle, { maxInboundStreams, maxOutboundStreams, runOnLimitedConnection })
+        await this.#components.registrar.handle(protocol, handle, {
+          maxInboundStreams,
+          maxOutboundStreams,
+          // to find out if there is anything to be brought
+          runOnLimitedConnection: runOnLimitedConnection === true || protocol === PROTOCOL_4_1
+        })
         this.#handled.push(protocol)
       }
     } catch (err) {
@@ -157,7 +163,9 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
-    return this.#open(peer, [PROTOCOL], options, (stream, connection) => this.#create(stream, connection))
+    const connection = await this.#connectDirectly(peer, options)
+
+    return this.#open(connection, [PROTOCOL], options, stream => this.#create(stream, connection))
   }
 
   async replicate (peer: DialTarget, options: ReplicateOptions = {}): Promise<ReplicateResult> {
@@ -179,8 +187,22 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     return this.#components.peerId.toString()
   }
 
-  async openReplication (peer: PeerId, options: ReplicateOptions): Promise<ReplicationExchange> {
-    return this.#open(peer, this.#protocols, options, (stream, connection) => this.#createReplication(this.#replicator as Replicator, stream, connection, true))
+  async openReplication (peer: PeerId, options: ReplicateOptions, mayBeRelayed: boolean): Promise<ReplicationExchange> {
+    const replicator = this.#replicator as Replicator
+    const relay = mayBeRelayed && !this.#runsOnLimited(options) ? await this.#relayed(peer, options) : undefined
+
+    if (relay != null) {
+      try {
+        return await this.#open(relay, [PROTOCOL_4_1], options, stream => this.#createReplication(replicator, stream, relay, true, true), true)
+      } catch (err) {
+        options.signal?.throwIfAborted()
+        this.#components.logger.forComponent('libp2p:hash-exchange')('nothing is compared over a relay with %p - %e', peer, err)
+      }
+    }
+
+    const connection = await this.#connectDirectly(peer, options)
+
+    return this.#open(connection, this.#protocols, options, stream => this.#createReplication(replicator, stream, connection, true, false))
   }
 
   dispatch<K extends keyof ReplicationEvents> (type: K, detail: ReplicationEvents[K]['detail']): void {
@@ -206,22 +228,42 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async #connect (peer: DialTarget, options: OpenOptions): Promise<Connection> {
-    const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
-
-    return this.#components.connectionManager.openConnection(peer, { signal })
+    return this.#components.connectionManager.openConnection(peer, { signal: signalOf(options) })
   }
 
-  async #open<T extends Exchange> (peer: DialTarget, protocols: string[], options: OpenOptions, create: (stream: Stream, connection: Connection) => T): Promise<T> {
+  /**
+   * A connection over which content may go
+   */
+  async #connectDirectly (peer: DialTarget, options: OpenOptions): Promise<Connection> {
     this.#checkStarted()
 
-    const signal = options.signal ?? AbortSignal.timeout(OPEN_TIMEOUT)
-    setMaxListeners(Infinity, signal)
+    return this.#runsOnLimited(options) ? this.#connect(peer, options) : openDirectConnection(this.#components, peer, { signal: signalOf(options) })
+  }
 
-    const runOnLimitedConnection = options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection
-    const connection = runOnLimitedConnection === true
-      ? await this.#connect(peer, { signal })
-      : await openDirectConnection(this.#components, peer, { signal })
-    const stream = await connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal })
+  /**
+   * The connection to a peer, if it is one over a relay
+   */
+  async #relayed (peer: PeerId, options: OpenOptions): Promise<Connection | undefined> {
+    const { connectionManager } = this.#components
+    const open = connectionManager.getConnections(peer).filter(({ status }) => status === 'open')
+
+    if (open.some(({ limits }) => limits == null)) {
+      return
+    }
+
+    const connection = open[0] ?? await this.#connect(peer, options)
+
+    return connection.limits == null ? undefined : connection
+  }
+
+  #runsOnLimited (options: OpenOptions): boolean {
+    return options.runOnLimitedConnection ?? this.#init.runOnLimitedConnection ?? false
+  }
+
+  async #open<T extends Exchange> (connection: Connection, protocols: string[], options: OpenOptions, create: (stream: Stream) => T, runOnLimitedConnection = this.#runsOnLimited(options)): Promise<T> {
+    this.#checkStarted()
+
+    const stream = await connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal: signalOf(options) })
 
     try {
       this.#checkStarted()
@@ -230,7 +272,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       throw err
     }
 
-    const exchange = create(stream, connection)
+    const exchange = create(stream)
 
     // not before the task after this one, in which the caller adds listeners
     setTimeout(() => {
@@ -278,10 +320,11 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     return this.#add(createExchange(this.#createReadStream, stream, connection, this.#exchangeInit, this.#pending))
   }
 
-  #createReplication (replicator: Replicator, stream: Stream, connection: Connection, opener: boolean): ReplicationExchange {
+  #createReplication (replicator: Replicator, stream: Stream, connection: Connection, opener: boolean, relayed: boolean): ReplicationExchange {
     return this.#add(replicator.create(stream, connection.remotePeer, opener, {
+      relayed,
       ...this.#exchangeInit,
-      window: this.#init.window ?? windowOf(stream),
+      ...transportInit(stream, this.#init),
       pending: this.#pending.of(connection.remotePeer, replicator.limits)
     }))
   }
@@ -323,7 +366,7 @@ function checkReplicateOptions ({ mode, since }: ReplicateOptions): void {
 function createExchange (createReadStream: CreateReadStream, stream: Stream, connection: Connection, init: ExchangeInit, pending: PendingOfPeers): Exchange {
   return new Exchange(createReadStream, {
     ...init,
-    window: init.window ?? windowOf(stream),
+    ...transportInit(stream, init),
     pending: pending.of(connection.remotePeer, init.limits),
     log: init.log ?? stream.log.newScope('hash-exchange'),
     remotePeer: connection.remotePeer,
@@ -331,11 +374,21 @@ function createExchange (createReadStream: CreateReadStream, stream: Stream, con
   })
 }
 
+function signalOf ({ signal = AbortSignal.timeout(OPEN_TIMEOUT) }: OpenOptions): AbortSignal {
+  setMaxListeners(Infinity, signal)
+
+  return signal
+}
+
 /**
- * What the remote may send ahead, unless the stream says so to it, as Yamux' does
+ * What an exchange has to know of its stream. Yamux holds back the remote itself, and
+ * the size of its messages is that of its window at the time.
  */
-function windowOf (stream: Stream): number | undefined {
-  return 'maxStreamWindowSize' in stream ? undefined : WINDOW
+function transportInit (stream: Stream, { window }: ExchangeInit): Pick<ConnectedExchangeInit, 'window' | 'maxMessageBytes'> {
+  // that of WebRTC, and others that js-libp2p has, know the size
+  const { maxMessageSize }: Stream & { maxMessageSize?: number } = stream
+
+  return 'maxStreamWindowSize' in stream ? { window } : { window: window ?? WINDOW, maxMessageBytes: maxMessageSize }
 }
 
 /**

@@ -291,10 +291,11 @@ export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<
   maxOutboundStreams?: number
 
   /**
-   * Whether to run over connections that are limited in bytes or time, such as
-   * those over a public relay. Otherwise, where there is only such a connection,
+   * Whether content may go over connections that are limited in bytes or time, such
+   * as those over a public relay. Otherwise, where there is only such a connection,
    * `open` and `replicate` wait for a direct one, for which they dial the addresses
-   * that the peer told, also by WebRTC.
+   * that the peer told, also by WebRTC; before that `replicate` finds out over the
+   * limited one if both sides have the same.
    *
    * @default false
    */

@@ -7,13 +7,14 @@ import { expect } from 'aegir/chai'
 import { createLibp2p } from 'libp2p'
 import { pEvent } from 'p-event'
 import { hashExchange } from '../src/index.ts'
-import { blocks, hashesOf, memoryStore } from './fixtures/blocks.ts'
-import type { HashExchange, Store } from '../src/index.ts'
+import { blocks, grownTo, hashesOf, memoryStore, putBlocks } from './fixtures/blocks.ts'
+import type { Exchange, HashExchange, Store } from '../src/index.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 const LOCAL = '/ip4/127.0.0.1/tcp/0'
 const ALL = blocks(0, 20, 50_000)
+const NONE = { hashes: 0, bytes: 0 }
 
 type Node = Libp2p<{ hashExchange: HashExchange }>
 
@@ -31,7 +32,7 @@ describe('peers that only a relay connects', () => {
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater: { denyDialMultiaddr: () => false },
-      services: { identify: identify(), hashExchange: hashExchange({ store, runOnLimitedConnection }) }
+      services: { identify: identify(), hashExchange: hashExchange({ store, runOnLimitedConnection, accept: () => true }) }
     })
 
     nodes.push(node)
@@ -64,6 +65,70 @@ describe('peers that only a relay connects', () => {
 
   afterEach(async () => {
     await Promise.all(nodes.splice(0).map(async node => node.stop()))
+  })
+
+  it('find out over it that both have the same', async () => {
+    const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], await memoryStore(ALL))
+    const client = await start([], await memoryStore(ALL))
+    const { received, sent, failed, confirmed } = await client.services.hashExchange.replicate(await circuitOf(full))
+
+    expect({ received, sent, failed, confirmed }).to.deep.equal({ received: NONE, sent: NONE, failed: [], confirmed: true })
+    expect(client.getConnections(full.peerId).every(({ limits }) => limits != null)).to.equal(true)
+  })
+
+  it('find out over it that both have the same, of many', async () => {
+    const many = blocks(0, 3000, 64)
+    const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], await memoryStore(many))
+    const client = await start([], await memoryStore(many))
+
+    expect(await client.services.hashExchange.replicate(await circuitOf(full))).to.include({ confirmed: true })
+  })
+
+  for (const [what, here, there] of [
+    ['lacks', blocks(0, 2900, 64), blocks(0, 3000, 64)],
+    ['has', blocks(0, 3000, 64), blocks(0, 2900, 64)],
+    ['has all that', [], blocks(0, 3000, 64)]
+  ] as const) {
+    it(`find out over it that one ${what} what the other one does not have, and bring it when they are connected directly`, async () => {
+      const [store, remote] = await Promise.all([memoryStore([...here]), memoryStore([...there])])
+      const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], remote)
+      const client = await start([LOCAL], store)
+      const waiting = pEvent<'exchange', CustomEvent<Exchange>>(full.services.hashExchange as any, 'exchange').then(async ({ detail }) => pEvent(detail as any, 'close'))
+      const replicated = client.services.hashExchange.replicate(await circuitOf(full))
+
+      await waiting
+      expect(store.size).to.equal(here.length)
+      await full.dial(client.getMultiaddrs())
+
+      expect(await replicated).to.include({ confirmed: true })
+      expect(await hashesOf(store)).to.deep.equal(await hashesOf(remote))
+    })
+  }
+
+  it('bring what is put later when they are connected directly', async () => {
+    const [store, remote] = await Promise.all([memoryStore(ALL), memoryStore(ALL)])
+    const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], remote)
+    const client = await start([LOCAL], store)
+    const controller = new AbortController()
+    const synced = new Promise<void>(resolve => { client.services.hashExchange.addEventListener('synced', () => { resolve() }, { once: true }) })
+    const replicated = client.services.hashExchange.replicate(await circuitOf(full), { live: true, signal: controller.signal })
+
+    replicated.catch(() => {})
+    await synced
+    await putBlocks(remote, blocks(100, 3, 50_000))
+    await putBlocks(store, blocks(200, 3, 50_000))
+    await full.dial(client.getMultiaddrs())
+    await Promise.all([grownTo(store, ALL.length + 6), grownTo(remote, ALL.length + 6)])
+    controller.abort()
+    await expect(replicated).to.eventually.be.rejected.with.property('name', 'AbortError')
+  })
+
+  it('do not send content over it to who asks for it all the same', async () => {
+    const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], await memoryStore(ALL))
+    const client = await start([], await memoryStore(), true)
+
+    await expect(client.services.hashExchange.replicate(await circuitOf(full))).to.eventually.be.rejected
+      .with.property('name', 'StreamResetError')
   })
 
   it('replicate when the other one has dialled directly', async () => {

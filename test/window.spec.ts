@@ -77,6 +77,47 @@ describe('streams that hold nobody back', () => {
     expect(await hashesOf(empty)).to.deep.equal(full.map(({ hash }) => hash).sort())
   })
 
+  it('fills the messages of the stream', async () => {
+    // as many bytes as libp2p puts into a message over WebRTC
+    const MESSAGE = 16_374
+    const muxer: any = mplex()
+    const sizes: number[] = []
+    const streamMuxers = [(components: any) => {
+      const factory = muxer(components)
+
+      return {
+        ...factory,
+        protocol: factory.protocol,
+        createStreamMuxer: (connection: any) => {
+          const made = factory.createStreamMuxer(connection)
+
+          made.addEventListener('stream', ({ detail: stream }: any) => {
+            const send = stream.send.bind(stream)
+
+            stream.maxMessageSize = MESSAGE
+            stream.send = (data: Uint8Array) => {
+              sizes.push(data.byteLength)
+              return send(data)
+            }
+          })
+
+          return made
+        }
+      }
+    }]
+    const server = await createNode({ provides: () => true, createReadStream: () => ({ stream: [content(1, 4 * MiB)] }) }, { streamMuxers })
+    const client = await createNode({}, options)
+    const ex = await client.services.hashExchange.open(server.getMultiaddrs())
+
+    await (await ex.get('a')).bytes()
+    await ex.close()
+
+    const large = sizes.filter(size => size > 200_000)
+    expect(large).to.not.be.empty()
+    // nearly full, and never a little more
+    expect(large.slice(0, -1).filter(size => size % MESSAGE < MESSAGE - 64 && size % MESSAGE !== 0)).to.be.empty()
+  })
+
   // ID `A` without and with a log, which only one of ours names
   for (const [whose, id, told] of [['an original', '0c 0802 120130 2205 0006 0a0141', false], ['one of ours', '0e 0802 120130 2207 0006 0a0141 0a00', true]] as const) {
     it(`${told ? 'tells' : 'does not tell'} ${whose} of its window`, async () => {

@@ -32,6 +32,10 @@ export interface ConnectedExchangeInit extends ExchangeInit {
    * What waits for us on all exchanges with the remote
    */
   pending?: Pending
+  /**
+   * The size of the messages into which the stream cuts what it sends
+   */
+  maxMessageBytes?: number
 }
 
 /**
@@ -59,7 +63,8 @@ export class Exchange extends TypedEventEmitter<ExchangeEvents> implements Excha
       peer: init.remotePeer,
       provides: init.provides,
       pending: init.pending,
-      window: init.window
+      window: init.window,
+      maxMessageBytes: init.maxMessageBytes
     })
 
     if (init.id != null && init.id !== false) {

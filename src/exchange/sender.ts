@@ -1,5 +1,5 @@
 import { AbortError } from '@libp2p/interface'
-import { MAX_DATA_BYTES, SEND_BYTES } from '../constants.ts'
+import { MAX_DATA_BYTES } from '../constants.ts'
 import { RPC_CHANNEL } from '../wire/frame-writer.ts'
 import { Fifo } from './fifo.ts'
 import type { ExchangeLimits } from './limits.ts'
@@ -109,7 +109,7 @@ export class Sender implements SentBodyOwner {
   fill (): void {
     this.#openSources()
 
-    for (let i = 0; i < this.#open.length && this.#writer.byteLength < SEND_BYTES;) {
+    for (let i = 0; i < this.#open.length && this.#writer.byteLength < this.#writer.sendBytes;) {
       if (this.#write(this.#open[i])) {
         // the next one has moved to its place
         this.#openSources()
@@ -235,7 +235,7 @@ export class Sender implements SentBodyOwner {
    * How much content fits into the current send
    */
   #room (): number {
-    return SEND_BYTES - HEADER_BYTES - this.#writer.byteLength
+    return this.#writer.sendBytes - HEADER_BYTES - this.#writer.byteLength
   }
 
   /**

@@ -1,5 +1,4 @@
 import { ProtocolError, StreamStateError, TimeoutError } from '@libp2p/interface'
-import { SEND_BYTES } from '../constants.ts'
 import { ExchangeClosedError, RemoteClosedError, toError, UnexpectedEndError } from '../errors.ts'
 import { Channels } from '../wire/channels.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
@@ -82,6 +81,10 @@ export interface SessionInit {
    * nobody back
    */
   window?: number
+  /**
+   * The size of the messages into which the stream cuts what it sends
+   */
+  maxMessageBytes?: number
 }
 
 /**
@@ -107,7 +110,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
   readonly #owner: SessionOwner
   readonly #limits: ExchangeLimits
-  readonly #writer = new FrameWriter()
+  readonly #writer: FrameWriter
   readonly #channels: Channels
   readonly #provider: Provider
   readonly #closing: Closing
@@ -134,6 +137,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#owner = owner
     this.remotePeer = init.peer
     this.#window = init.window
+    this.#writer = new FrameWriter(init.maxMessageBytes)
     this.#channels = new Channels(this, limits)
     this.#closing = new Closing(limits)
     this.requester = new Requester(this, this.#writer, limits)
@@ -301,7 +305,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * send for each block that comes from a disk would cost more than the block
    */
   async #join (): Promise<void> {
-    for (let before = 0; before < this.#writer.byteLength && this.#writer.byteLength < SEND_BYTES / 2;) {
+    for (let before = 0; before < this.#writer.byteLength && this.#writer.byteLength < this.#writer.sendBytes / 2;) {
       before = this.#writer.byteLength
       await nextTask()
 

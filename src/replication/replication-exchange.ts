@@ -1,4 +1,4 @@
-import { TimeoutError } from '@libp2p/interface'
+import { LimitedConnectionError, TimeoutError } from '@libp2p/interface'
 import { PROTOCOL_4_1 } from '../constants.ts'
 import { toError } from '../errors.ts'
 import { Exchange } from '../exchange/exchange.ts'
@@ -68,8 +68,18 @@ export interface ReplicationExchangeInit extends ConnectedExchangeInit {
    * If we have opened it
    */
   opener: boolean
+  /**
+   * If only a relay connects both sides
+   */
+  relayed?: boolean
   createReadStream: CreateReadStream
 }
+
+/**
+ * How many bytes of hashes and cells may go over a relay, both ways together: half of
+ * what a public one lets pass. A comparison takes 7 to 30 kB.
+ */
+const MAX_RELAYED_BYTES = 64 * 1024
 
 /**
  * An exchange by which our store and that of a peer get the same content: the
@@ -79,6 +89,10 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   declare public readonly remotePeer: PeerId
   public readonly peer: string
   public readonly opener: boolean
+  /**
+   * If no content may go over it: it is only found out if there is any to be brought
+   */
+  public readonly relayed: boolean
   public readonly taking: Taking
   public readonly listing: Listing
   public readonly reconciliation: Reconciliation
@@ -141,6 +155,8 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #synced = false
   #timer?: ReturnType<typeof setInterval>
   #began = false
+  // bytes of hashes and cells that a relay has let pass
+  #relayedBytes = 0
   // how old it is, for how long nothing came or went, and since when we have
   // closed it, in ms
   #age = 0
@@ -160,6 +176,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#owner = owner
     this.peer = init.remotePeer.toString()
     this.opener = init.opener
+    this.relayed = init.relayed === true
     this.taking = new Taking(this)
     this.listing = new Listing(this)
     this.reconciliation = new Reconciliation(this)
@@ -281,7 +298,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   get reconciling (): Reconciling { return this.#owner.reconciling }
 
   get mayRequest (): boolean {
-    return !this.drained && this.session.refusal == null
+    return !this.drained && !this.relayed && this.session.refusal == null
   }
 
   get followedUpTo (): number {
@@ -321,6 +338,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
   onOffered (): void {
     this.#owner.onProgress(this, 'offered')
+
+    if (this.relayed && this.taking.wanted > 0) {
+      // it is fetched over another exchange
+      this.drain()
+    }
   }
 
   onBytes (): void {
@@ -358,6 +380,12 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   async announce (hashes: string[], sequence: number): Promise<void> {
+    this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+
+    if (this.relayed && this.drained) {
+      return
+    }
+
     if (hashes.length > 0 && !this.#remoteDeaf) {
       this.#remoteDone = false
       this.#announced = sequence
@@ -392,7 +420,11 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   // ReconciliationOwner
 
   tell (message: RPCMessage): void {
-    this.session.tell(message)
+    this.#onRelayed(message.data?.length ?? 0)
+
+    if (!this.drained) {
+      this.session.tell(message)
+    }
   }
 
   onReconciled (): void {
@@ -552,11 +584,27 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   #onComparing (message: ReceivedRPC): void {
     // a type that 4.0.1 does not know
     if (this.protocol === PROTOCOL_4_1 && !this.drained && this.session.refusal == null) {
+      this.#onRelayed(message.data?.length ?? 0)
       this.reconciliation.onMessage(message)
     }
   }
 
+  /**
+   * The relay is somebody else's
+   */
+  #onRelayed (bytes: number): void {
+    this.#relayedBytes += bytes
+
+    if (this.relayed && this.#relayedBytes > MAX_RELAYED_BYTES) {
+      this.drain()
+    }
+  }
+
   #onRequest (hashes: string[], sequence: number): void {
+    if (hashes.length > 0 && this.relayed) {
+      throw new LimitedConnectionError('The remote asked for content over a relay')
+    }
+
     if (hashes.length > 0) {
       this.#onRemoteAsks()
       return

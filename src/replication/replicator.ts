@@ -15,7 +15,7 @@ import { Verifier } from './verify.ts'
 import { WantTable } from './want-table.ts'
 import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './api.ts'
 import type { ReplicationLimits } from './limits.ts'
-import type { ReplicationOwner } from './replication-exchange.ts'
+import type { ReplicationExchangeInit, ReplicationOwner } from './replication-exchange.ts'
 import type { Content, CreateReadStream, ExchangeFailure } from '../exchange/api.ts'
 import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
 import type { Store } from '../store/store.ts'
@@ -36,9 +36,9 @@ const AGAIN_MS = 100
 export interface ReplicatorOwner {
   readonly id: string
   /**
-   * Opens an exchange with a peer
+   * Opens an exchange with a peer, also one over a relay if it may be
    */
-  openReplication(peer: PeerId, options: ReplicateOptions): Promise<ReplicationExchange>
+  openReplication(peer: PeerId, options: ReplicateOptions, mayBeRelayed: boolean): Promise<ReplicationExchange>
   onReceived(bytes: number): void
   onSent(bytes: number): void
   onFailed(error: Error): void
@@ -94,7 +94,7 @@ export class Replicator implements ReplicationOwner {
   /**
    * Makes an exchange over a stream with a peer, which we have opened or not
    */
-  create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ConnectedExchangeInit): ReplicationExchange {
+  create (stream: Stream, remotePeer: PeerId, opener: boolean, init: ConnectedExchangeInit & Pick<ReplicationExchangeInit, 'relayed'>): ReplicationExchange {
     const exchange = new ReplicationExchange(this, {
       ...init,
       log: init.log ?? stream.log.newScope('hash-exchange'),
@@ -169,16 +169,21 @@ export class Replicator implements ReplicationOwner {
   }
 
   async #replicate (call: Call, options: ReplicateOptions): Promise<ReplicateResult> {
+    // over a relay it is only found out if there is anything to be brought
+    let mayBeRelayed = true
+
     for (let i = 0; i < MAX_EXCHANGES; i++) {
       options.signal?.throwIfAborted()
       this.records.checkTrust(call.peer.toString())
 
-      const exchange = await this.#join(call, options)
+      const exchange = await this.#join(call, options, mayBeRelayed)
       const result = await this.#outcome(call, exchange, options.signal)
 
       if (result !== AGAIN) {
         return result
       }
+
+      mayBeRelayed = mayBeRelayed && !exchange.relayed
 
       if (exchange.opener && this.#open(exchange.peer) == null && i + 1 < MAX_EXCHANGES) {
         // the remote keeps one of its own, of which we have not heard
@@ -200,8 +205,7 @@ export class Replicator implements ReplicationOwner {
   }
 
   /**
-   * One exchange is kept with each peer that replicates: of two that were opened
-   * by different sides that of the lower ID, of two by the same side the later
+   * One exchange is kept with each peer that replicates, see `isKept`
    */
   onIdentified (exchange: ReplicationExchange): void {
     this.#waiting.get(exchange.peer)?.forEach(waker => { waker.wake() })
@@ -212,7 +216,7 @@ export class Replicator implements ReplicationOwner {
       }
 
       const oursIsKept = this.#owner.id < exchange.peer
-      const keep = other.opener === exchange.opener || exchange.opener === oursIsKept ? exchange : other
+      const keep = isKept(exchange, other, oursIsKept) ? exchange : other
 
       if (keep === exchange) {
         other.drain()
@@ -353,7 +357,7 @@ export class Replicator implements ReplicationOwner {
   /**
    * Finds the exchange for a call, or opens one
    */
-  async #join (call: Call, options: ReplicateOptions): Promise<ReplicationExchange> {
+  async #join (call: Call, options: ReplicateOptions, mayBeRelayed: boolean): Promise<ReplicationExchange> {
     const peer = call.peer.toString()
 
     while (true) {
@@ -368,16 +372,16 @@ export class Replicator implements ReplicationOwner {
       const before = open?.over ?? this.#opening.get(peer)
 
       if (before == null) {
-        return this.#openFor(call, options)
+        return this.#openFor(call, options, mayBeRelayed)
       }
 
       await raceSignal(before, options.signal)
     }
   }
 
-  async #openFor (call: Call, options: ReplicateOptions): Promise<ReplicationExchange> {
+  async #openFor (call: Call, options: ReplicateOptions, mayBeRelayed: boolean): Promise<ReplicationExchange> {
     const peer = call.peer.toString()
-    const opening = this.#owner.openReplication(call.peer, options)
+    const opening = this.#owner.openReplication(call.peer, options, mayBeRelayed)
 
     this.#opening.set(peer, opening.catch(() => {}))
 
@@ -468,6 +472,19 @@ export class Replicator implements ReplicationOwner {
       }
     }
   }
+}
+
+/**
+ * Which of two exchanges with a peer is kept: one that needs no relay; of two that
+ * were opened by different sides that of the lower ID, of two by the same side the
+ * later
+ */
+function isKept (exchange: ReplicationExchange, earlier: ReplicationExchange, oursIsKept: boolean): boolean {
+  if (exchange.relayed !== earlier.relayed) {
+    return earlier.relayed
+  }
+
+  return exchange.opener === earlier.opener || exchange.opener === oursIsKept
 }
 
 /**

@@ -1,6 +1,7 @@
 import * as lp from 'it-length-prefixed'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { allocUnsafe } from 'uint8arrays/alloc'
+import { SEND_BYTES } from '../constants.ts'
 import { DATA, END, ERROR } from './frame-decoder.ts'
 import { Frame } from './frame.ts'
 import { encodeRPC } from './rpc-codec.ts'
@@ -38,12 +39,25 @@ const MAX_HEADER_BYTES = 5 + 6 + 10 + 2 + 6
  * Node.js 24).
  */
 export class FrameWriter {
+  /**
+   * How many bytes are joined into one send: as many messages of the stream as they
+   * fill, so that none is sent that is nearly empty
+   */
+  public readonly sendBytes: number
+
   #list = new Uint8ArrayList()
   #slab: Uint8Array = EMPTY
   // the part of the slab that is not in the list yet
   #start = 0
   #pos = 0
   #rpcOpened = false
+
+  /**
+   * @param maxMessageBytes - the size of the messages of the stream, if it has any
+   */
+  constructor (maxMessageBytes = SEND_BYTES) {
+    this.sendBytes = SEND_BYTES - SEND_BYTES % Math.min(maxMessageBytes, SEND_BYTES)
+  }
 
   get byteLength (): number {
     return this.#list.byteLength + this.#pos - this.#start
