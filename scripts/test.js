@@ -317,11 +317,12 @@ async function main () {
    * Runs one of the stages that wait after the other
    */
   const runNext = async () => {
-    while (waiting.length > 0 && interrupted == null) {
-      const name = /** @type {string} */ (waiting.shift())
+    const name = interrupted == null ? waiting.shift() : undefined
 
+    if (name != null) {
       // run by themselves some build first, in a script that npm runs before theirs
       results.push(await runStage(name, builds ? ['--ignore-scripts'] : []))
+      await runNext()
     }
   }
 

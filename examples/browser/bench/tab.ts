@@ -34,11 +34,7 @@ export const tab = {
     })
     await side.serve(node)
 
-    while (relay != null && address() === '') {
-      await new Promise(resolve => { node.addEventListener('self:peer:update', resolve, { once: true }) })
-    }
-
-    return address()
+    return relay == null ? '' : whenReachable(node)
   },
 
   /**
@@ -61,8 +57,22 @@ export const tab = {
   }
 }
 
-function address (): string {
-  return node.getMultiaddrs().find(address => address.toString().includes('/webrtc/'))?.toString() ?? ''
+/**
+ * Resolves to the address of a node when it has one
+ */
+async function whenReachable (node: BenchNode): Promise<string> {
+  return new Promise(resolve => {
+    const look = (): void => {
+      const address = node.getMultiaddrs().find(address => address.toString().includes('/webrtc/'))
+
+      if (address != null) {
+        resolve(address.toString())
+      }
+    }
+
+    node.addEventListener('self:peer:update', look)
+    look()
+  })
 }
 
 Object.assign(globalThis, { tab })
