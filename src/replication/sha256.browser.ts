@@ -5,7 +5,7 @@ import type { IHasher } from 'hash-wasm'
 
 /**
  * From how many bytes on WebCrypto, which is asynchronous and off this thread, is
- * faster than WebAssembly (`npm run bench:browser`)
+ * faster than WebAssembly, see `benchmarks/README.md`
  */
 const SUBTLE_BYTES = 1024
 

@@ -38,10 +38,19 @@ export const tab = {
   },
 
   /**
-   * Resolves to the ID of this tab
+   * Resolves to the ID of this tab. WebRTC does not come about each time, with
+   * libp2p alone as well: one of some thirty dials timed out.
    */
-  async connect (address: string): Promise<string> {
-    await node.dial(multiaddr(address))
+  async connect (address: string, tries = 5): Promise<string> {
+    try {
+      await node.dial(multiaddr(address))
+    } catch (err) {
+      if (tries === 1) {
+        throw err
+      }
+
+      return tab.connect(address, tries - 1)
+    }
 
     return node.peerId.toString()
   },
