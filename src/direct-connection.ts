@@ -1,4 +1,4 @@
-import { isPeerId, LimitedConnectionError } from '@libp2p/interface'
+import { ConnectionClosedError, isPeerId, LimitedConnectionError } from '@libp2p/interface'
 import { raceSignal } from 'race-signal'
 import { toError } from './errors.ts'
 import type { AbortOptions, Connection, DialTarget, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
@@ -12,12 +12,20 @@ export interface DirectConnectionComponents {
 }
 
 /**
+ * How long to wait before a peer to whom only a relay connects is dialled directly
+ * again, in ms: twice as long each time
+ */
+const MIN_DELAY = 1000
+const MAX_DELAY = 30_000
+
+/**
  * Connects to a peer, and where only a relay does, waits for a connection without
  * its limits: a relay allows 128 KiB and two minutes, and is somebody else's. Such a
  * connection comes when the peer is dialled at an address without the relay, or by
  * WebRTC, both of which are tried, or when the peer dials us.
  *
- * Rejects with LimitedConnectionError when the time is over before that, the reason of
+ * Rejects with LimitedConnectionError when the time is over before that, with
+ * ConnectionClosedError when the relay's connection has gone as well, the reason of
  * the signal, or the error of dialling.
  */
 export async function openDirectConnection (components: DirectConnectionComponents, target: DialTarget, { signal }: Required<AbortOptions>): Promise<Connection> {
@@ -33,15 +41,24 @@ export async function openDirectConnection (components: DirectConnectionComponen
   const direct = Promise.withResolvers<Connection>()
   let lastError: Error | undefined
 
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let delay = MIN_DELAY
+
   const look = (): void => {
-    const found = connectionManager.getConnections(peer).find(connection => isUnlimited(connection) && connection.status === 'open')
+    const open = connectionManager.getConnections(peer).filter(({ status }) => status === 'open')
+    const found = open.find(isUnlimited)
 
     if (found != null) {
       direct.resolve(found)
+    } else if (open.length === 0) {
+      direct.reject(new ConnectionClosedError(`The relay's connection to ${peer} has gone before a direct one came`))
     }
   }
 
   const dial = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(dial, delay)
+    delay = Math.min(MAX_DELAY, delay * 2)
     dialDirectly(components, peer, signal).then(look).catch(err => { lastError = toError(err) })
   }
 
@@ -52,11 +69,14 @@ export async function openDirectConnection (components: DirectConnectionComponen
     }
   }
 
+  // nobody may wait for it yet
+  direct.promise.catch(() => {})
   events.addEventListener('connection:open', look)
+  events.addEventListener('connection:close', look)
   events.addEventListener('peer:identify', onIdentify)
+  dial()
   // it may have come while the relay was dialled
   look()
-  dial()
 
   try {
     return await raceSignal(direct.promise, signal)
@@ -69,7 +89,9 @@ export async function openDirectConnection (components: DirectConnectionComponen
 
     throw Object.assign(new LimitedConnectionError(`Only a relay connects to ${peer}, and no direct connection came in time, as ${reason}`), { cause: err })
   } finally {
+    clearTimeout(timer)
     events.removeEventListener('connection:open', look)
+    events.removeEventListener('connection:close', look)
     events.removeEventListener('peer:identify', onIdentify)
   }
 }

@@ -162,6 +162,49 @@ describe('peers that only a relay connects', () => {
     expect(client.getConnections(full.peerId).filter(({ limits }) => limits == null)).to.have.length(1)
   })
 
+  it('do not wait when the relay has gone as well', async () => {
+    const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], await memoryStore(ALL))
+    const client = await start([], await memoryStore())
+    const replicated = client.services.hashExchange.replicate(await circuitOf(full), { signal: new AbortController().signal })
+
+    // it has been compared
+    await pEvent<'exchange', CustomEvent<Exchange>>(full.services.hashExchange as any, 'exchange').then(async ({ detail }) => pEvent(detail as any, 'close'))
+    await relay.stop()
+    await expect(replicated).to.eventually.be.rejected()
+  })
+
+  it('get what is there where the other one would take content over it, and asks for some', async () => {
+    const remote = await memoryStore()
+    const full = await start([LOCAL, `${relay.getMultiaddrs()[0]}/p2p-circuit`], remote, true)
+    const client = await start([], await memoryStore(ALL))
+    const { sent } = await client.services.hashExchange.replicate(await circuitOf(full))
+
+    expect(sent.hashes).to.equal(ALL.length)
+    expect(remote.size).to.equal(ALL.length)
+  })
+
+  it('go on directly when the time of the relay is over', async () => {
+    const [store, remote] = await Promise.all([memoryStore(ALL), memoryStore(ALL)])
+    const full = await start([LOCAL, `${relay.getMultiaddrs()[0]}/p2p-circuit`], remote)
+    const client = await start([], store)
+    const controller = new AbortController()
+    const synced = new Promise<void>(resolve => { client.services.hashExchange.addEventListener('synced', () => { resolve() }, { once: true }) })
+    const replicated = client.services.hashExchange.replicate(await circuitOf(full), { live: true, signal: controller.signal })
+
+    replicated.catch(() => {})
+    await synced
+
+    // as a relay does after two minutes
+    for (const connection of client.getConnections(full.peerId).filter(({ limits }) => limits != null)) {
+      connection.abort(new Error('the time is over'))
+    }
+
+    await putBlocks(remote, blocks(100, 3, 50_000))
+    await grownTo(store, ALL.length + 3)
+    controller.abort()
+    await expect(replicated).to.eventually.be.rejected.with.property('name', 'AbortError')
+  })
+
   it('wait no longer than they are told to', async () => {
     const full = await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], await memoryStore(ALL))
     const client = await start([], await memoryStore())

@@ -1,14 +1,16 @@
 import { mplex } from '@libp2p/mplex'
 import { expect } from 'aegir/chai'
 import all from 'it-all'
+import { pEvent } from 'p-event'
 import { concat } from 'uint8arrays/concat'
 import { exchange } from '../src/index.ts'
 import { blocks, hashesOf, memoryStore } from './fixtures/blocks.ts'
 import { fromHex, toHex } from './fixtures/bytes.ts'
-import { content } from './fixtures/content.ts'
+import { content, manyHashes, repeat } from './fixtures/content.ts'
 import { createNode, stopNodes } from './fixtures/nodes.ts'
 import { whenStill } from './fixtures/when-still.ts'
 import { wrapStore } from './fixtures/wrapped-store.ts'
+import type { Exchange } from '../src/index.ts'
 
 const MiB = 1024 * 1024
 
@@ -77,6 +79,45 @@ describe('streams that hold nobody back', () => {
     expect(await hashesOf(empty)).to.deep.equal(full.map(({ hash }) => hash).sort())
   })
 
+  it('reads on where more is asked for than it takes, as there it hears how much it may send', async () => {
+    const server = await createNode({ provides: () => true, createReadStream: () => ({ stream: [content(1, 8192)] }), limits: { maxPending: 1000 } }, options)
+    const client = await createNode({}, options)
+    const ex = await client.services.hashExchange.open(server.getMultiaddrs())
+
+    // by then both know that the other one is ours
+    await (await ex.get('first')).bytes()
+
+    const all = await Promise.all(manyHashes(3000).map(async hash => (await ex.get(hash)).bytes()))
+
+    expect(all).to.have.length(3000)
+    await ex.close()
+  })
+
+  it('sends on while its application does not read', async () => {
+    const contents = { provides: () => true, createReadStream: () => ({ stream: repeat(content(1, MiB), 24) }) }
+    const server = await createNode(contents, options)
+    const client = await createNode(contents, options)
+    const opened = pEvent<'exchange', CustomEvent<Exchange>>(server.services.hashExchange as any, 'exchange')
+    const ours = await client.services.hashExchange.open(server.getMultiaddrs())
+    const { detail: theirs } = await opened
+    const unread = await ours.get('a')
+    let read = 0
+
+    for await (const chunk of (await theirs.get('b')).stream) {
+      read += chunk.length
+    }
+
+    expect(read).to.equal(24 * MiB)
+    read = 0
+
+    for await (const chunk of unread.stream) {
+      read += chunk.length
+    }
+
+    expect(read).to.equal(24 * MiB)
+    await Promise.all([ours.close(), theirs.close()])
+  })
+
   it('fills the messages of the stream', async () => {
     // as many bytes as libp2p puts into a message over WebRTC
     const MESSAGE = 16_374
@@ -126,7 +167,8 @@ describe('streams that hold nobody back', () => {
 
       await ex.sink([fromHex(id), fromHex(close)])
 
-      expect(toHex(concat((await all(ex.source)).map(bytes => bytes.subarray()))).includes('000c18808004')).to.equal(told)
+      // and of the 15 bytes that were read before
+      expect(toHex(concat((await all(ex.source)).map(bytes => bytes.subarray()))).includes('000c188f8004')).to.equal(told)
     })
   }
 

@@ -66,7 +66,8 @@ export interface ExchangeInit {
   /**
    * How many bytes the remote may send ahead of what was read here, from 65536 on.
    * Needed where the stream itself holds nobody back, such as that of WebRTC or
-   * mplex: libp2p aborts it when 4 MiB wait there. An original is not held back by
+   * mplex: libp2p aborts it when 4 MiB wait there, so the window should leave room
+   * for what is not counted, such as requests. An original is not held back by
    * this, as it does not know the message.
    *
    * @default none; for `handler` and the service 2 MiB where the stream needs it

@@ -118,9 +118,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   readonly #output = new Waker()
   readonly #room = new Waker()
   readonly #credit = new Credit()
-  readonly #window?: number
-  // from when on the remote knows of it
-  #readWindow?: ReadWindow
+  readonly #window?: ReadWindow
   readonly #closed = Promise.withResolvers<void>()
   #readBegun = false
   #inputEnded = false
@@ -136,7 +134,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
 
     this.#owner = owner
     this.remotePeer = init.peer
-    this.#window = init.window
+    this.#window = init.window == null ? undefined : new ReadWindow(init.window)
     this.#writer = new FrameWriter(init.maxMessageBytes)
     this.#channels = new Channels(this, limits)
     this.#closing = new Closing(limits)
@@ -284,6 +282,12 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
           this.activity++
           const bytes = this.#writer.take()
           this.#credit.spend(bytes.byteLength)
+
+          if (this.#credit.spent) {
+            // who waits to read on must hear how much more may be sent
+            this.#room.wake()
+          }
+
           yield bytes
         } else if (this.#isOver) {
           this.#finish()
@@ -374,6 +378,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   onRoom (): void {
+    this.#grant()
     this.#room.wake()
   }
 
@@ -453,9 +458,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   #onId ([id, log]: string[]): void {
-    if (log != null) {
+    if (log != null && !this.remoteIsOurs) {
       this.remoteIsOurs = true
-      this.#openWindow()
+      this.#grant(true)
       // bodies may have waited to know who asks for them
       this.wake()
     }
@@ -466,12 +471,15 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   /**
-   * Only one of ours knows what that is
+   * Lets the remote send as much as was read, if it knows what that is
    */
-  #openWindow (): void {
-    if (this.#window != null && this.#readWindow == null) {
-      this.#readWindow = new ReadWindow(this.#window)
-      this.tell({ type: RPCType.WINDOW, sequence: this.#window })
+  #grant (begins = false): void {
+    if (!this.#closing.sent && !this.#isBehind) {
+      const bytes = this.#window?.grant(begins)
+
+      if (bytes != null) {
+        this.tell({ type: RPCType.WINDOW, sequence: bytes })
+      }
     }
   }
 
@@ -502,11 +510,19 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
   }
 
   /**
-   * If the remote has to wait before more is read. While it owes us something
-   * its requests do not make it wait: it might wait for us in the same way.
+   * If so much of what has come waits here that no more should
+   */
+  get #isBehind (): boolean {
+    return this.#owner.full || this.requester.full
+  }
+
+  /**
+   * If the remote has to wait before more is read. While it owes us something, or
+   * lets us send nothing more, its requests do not make it wait: it might wait for
+   * us in the same way. For the same reason what it was allowed to send is read.
    */
   get #isFull (): boolean {
-    return this.#owner.full || this.requester.full || (this.#provider.full && !this.requester.owed)
+    return (this.#isBehind && this.#window?.open !== true) || (this.#provider.full && !this.requester.owed && !this.#credit.spent)
   }
 
   /**
@@ -545,6 +561,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     }
 
     this.#channels.push(chunk)
+    this.#window?.onRead(chunk.byteLength)
     this.activity++
 
     let began = Date.now()
@@ -565,11 +582,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       }
     }
 
-    const more = this.#readWindow?.onRead(chunk.byteLength)
-
-    if (more != null && !this.#closing.sent) {
-      this.tell({ type: RPCType.WINDOW, sequence: more })
-    }
+    this.#grant()
   }
 
   #onInputEnd (): void {

@@ -113,7 +113,11 @@ export class Call {
   onOver (exchange: ReplicationExchange, err: Error | null): void {
     const result = this.#total(exchange.confirmed)
 
-    if (err != null && !exchange.drained) {
+    if (exchange.relayed && !exchange.finished && err?.name !== 'AbortError') {
+      // there is something to be brought, or the relay has let pass what it does: more is known
+      // over a direct connection
+      this.#outcome.resolve(AGAIN)
+    } else if (err != null && !exchange.drained) {
       this.#outcome.reject(err)
     } else if (this.live && !exchange.drained && exchange.confirmed) {
       // the remote has ended what went well

@@ -640,6 +640,8 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   #onAnnounced (hashes: string[], sequence: number): void {
+    this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+
     if (hashes.length === 0) {
       this.#marked = true
 

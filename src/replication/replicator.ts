@@ -183,7 +183,12 @@ export class Replicator implements ReplicationOwner {
         return result
       }
 
-      mayBeRelayed = mayBeRelayed && !exchange.relayed
+      if (exchange.relayed) {
+        // of which there is one, and no other is needed to be heard of
+        mayBeRelayed = false
+        i--
+        continue
+      }
 
       if (exchange.opener && this.#open(exchange.peer) == null && i + 1 < MAX_EXCHANGES) {
         // the remote keeps one of its own, of which we have not heard
@@ -361,7 +366,7 @@ export class Replicator implements ReplicationOwner {
     const peer = call.peer.toString()
 
     while (true) {
-      const open = this.#open(peer)
+      const open = this.#open(peer, mayBeRelayed)
 
       if (open != null && (open.joinable || !open.ends)) {
         this.#joinOpen(call, open)
@@ -465,9 +470,9 @@ export class Replicator implements ReplicationOwner {
    * The exchange of a peer on which a call could ride. Whether one that a peer
    * has opened is for replication is known when it has said who it is.
    */
-  #open (peer: string): ReplicationExchange | undefined {
+  #open (peer: string, mayBeRelayed = false): ReplicationExchange | undefined {
     for (const exchange of this.#exchanges.get(peer) ?? []) {
-      if (exchange.alive && (exchange.opener || exchange.replicates === true)) {
+      if (exchange.alive && (mayBeRelayed || !exchange.relayed) && (exchange.opener || exchange.replicates === true)) {
         return exchange
       }
     }

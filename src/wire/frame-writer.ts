@@ -56,7 +56,7 @@ export class FrameWriter {
    * @param maxMessageBytes - the size of the messages of the stream, if it has any
    */
   constructor (maxMessageBytes = SEND_BYTES) {
-    this.sendBytes = SEND_BYTES - SEND_BYTES % Math.min(maxMessageBytes, SEND_BYTES)
+    this.sendBytes = SEND_BYTES - (maxMessageBytes > 0 ? SEND_BYTES % Math.min(maxMessageBytes, SEND_BYTES) : 0)
   }
 
   get byteLength (): number {

@@ -14,6 +14,8 @@ export interface FolderFile {
   size: number
 }
 
+const MAX_COUNT = 1_000_000
+
 interface Node {
   /**
    * Content that is in the node itself
@@ -49,12 +51,16 @@ export async function readBlock (store: Store, cid: CID): Promise<Uint8Array> {
 }
 
 /**
- * The bytes of a file, one block after the other
+ * The bytes of a file, one block after the other. Anybody may have made it: one whose
+ * blocks lead to each other many times would have no end.
  */
 export async function * fileContent (store: Store, root: CID): AsyncGenerator<Uint8Array> {
   const rest = [root]
+  let blocks = 0
 
   for (let cid = rest.pop(); cid != null; cid = rest.pop()) {
+    checkCount(++blocks)
+
     if (cid.code === raw.code) {
       yield readBlock(store, cid)
     } else {
@@ -76,60 +82,89 @@ export async function * fileContent (store: Store, root: CID): AsyncGenerator<Ui
 export async function folderFiles (store: Store, root: CID): Promise<FolderFile[]> {
   const blockstore = { get: async function * (cid: CID) { yield readBlock(store, cid) } }
   const files: FolderFile[] = []
+  const rest = [{ cid: root, path: '' }]
+  let entries = 0
 
-  const look = async (cid: CID, path: string): Promise<void> => {
+  for (let next = rest.pop(); next != null; next = rest.pop()) {
+    const { cid, path } = next
     const entry = await exporter(cid, blockstore)
 
-    if (entry.type !== 'directory') {
-      files.push({ path, cid: cid.toString(), size: Number(entry.size) })
-      return
-    }
+    checkCount(++entries)
 
-    for await (const { cid, name } of entry.entries()) {
-      await look(cid, path === '' ? name : `${path}/${name}`)
+    if (entry.type === 'directory') {
+      for await (const { cid, name } of entry.entries()) {
+        rest.push({ cid, path: path === '' ? name : `${path}/${name}` })
+        checkCount(rest.length)
+      }
+    } else {
+      files.push({ path, cid: cid.toString(), size: Number(entry.size) })
     }
   }
 
-  await look(root, '')
-  return files
+  return files.sort((a, b) => a.path < b.path ? -1 : 1)
+}
+
+export interface Presence {
+  /**
+   * Of the file or the files, at least
+   */
+  bytes: number
+  complete: boolean
+  /**
+   * The hashes of the blocks of it that are here, and of those that are known not to be
+   */
+  here: Set<string>
+  missing: Set<string>
 }
 
 /**
- * How much of a DAG is here: bytes of files, and if that is all of it
+ * How much of a DAG is here. Each block is looked at once, however often it is in it.
  */
-export async function presence (store: Store, root: CID): Promise<{ bytes: number, complete: boolean, cids: CID[] }> {
-  const found = { bytes: 0, complete: true, cids: [] as CID[] }
-  const seen = new Set<string>()
+export async function presence (store: Store, root: CID): Promise<Presence> {
+  const found: Presence = { bytes: 0, complete: true, here: new Set(), missing: new Set() }
+  const rest: Array<{ cid: CID, size?: number }> = [{ cid: root }]
 
-  const look = async (cid: CID, size?: number): Promise<void> => {
+  for (let next = rest.pop(); next != null; next = rest.pop()) {
+    const { cid, size } = next
     const hash = blockHash(cid)
 
+    if (found.here.has(hash) || found.missing.has(hash)) {
+      continue
+    }
+
     if (!await store.has(hash)) {
+      found.missing.add(hash)
       found.complete = false
-      return
+      continue
     }
 
-    if (!seen.has(hash)) {
-      seen.add(hash)
-      found.cids.push(cid)
-    }
+    found.here.add(hash)
 
-    if (cid.code === raw.code) {
-      found.bytes += size ?? (await readBlock(store, cid)).length
-      return
-    }
+    try {
+      if (cid.code === raw.code) {
+        found.bytes += size ?? (await readBlock(store, cid)).length
+      } else {
+        const { links, sizes, data, folder } = await readNode(store, cid)
 
-    const { links, sizes, data, folder } = await readNode(store, cid)
-
-    found.bytes += folder ? 0 : data?.length ?? 0
-
-    for (let i = 0; i < links.length; i++) {
-      await look(links[i], sizes[i])
+        found.bytes += folder ? 0 : data?.length ?? 0
+        rest.push(...links.map((cid, i) => ({ cid, size: sizes[i] })))
+      }
+    } catch {
+      // it is not what its name says
+      found.complete = false
     }
   }
 
-  await look(root)
   return found
+}
+
+/**
+ * More than any file or folder has that a browser could hold
+ */
+function checkCount (count: number): void {
+  if (count > MAX_COUNT) {
+    throw new Error('It has too many parts to be a file or a folder that somebody has added.')
+  }
 }
 
 async function readNode (store: Store, cid: CID): Promise<Node> {

@@ -17,13 +17,16 @@ export async function collectDropped (from: DataTransfer | FileList): Promise<Dr
   const items = from instanceof FileList ? chosen(from) : await dropped(from)
   const found = new Map<string, Dropped>()
 
-  for (const { path, file } of items) {
+  for (const [i, { path, file }] of items.entries()) {
     const name = path.split('/', 1)[0]
-    const entry = found.get(name)
+    const folder = path.includes('/')
+    // two files may have the same name
+    const key = folder ? `${name}/` : `${i}`
+    const entry = found.get(key)
 
     if (entry == null) {
-      found.set(name, { name, folder: path.includes('/'), items: [{ path, file }], bytes: file.size })
-    } else if (entry.folder) {
+      found.set(key, { name, folder, items: [{ path, file }], bytes: file.size })
+    } else {
       entry.items.push({ path, file })
       entry.bytes += file.size
     }

@@ -6,6 +6,7 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { presence } from './dag.ts'
 import { decodeRecord, encodeRecord } from './file-record.ts'
 import { Marks } from './marks.ts'
+import type { Presence } from './dag.ts'
 import type { FileRecord } from './file-record.ts'
 import type { FileEntry } from '../model.ts'
 import type { Datastore } from 'interface-datastore'
@@ -35,6 +36,7 @@ export class Files {
   readonly #removedBlocks: Marks
   #store?: Store
   #checking?: Promise<void>
+  #checkAgain = false
 
   readonly #onLacking: () => void
 
@@ -70,8 +72,6 @@ export class Files {
     for await (const { key, value } of this.#datastore.query({ prefix: RECORDS.toString() })) {
       this.#list(key.baseNamespace(), decodeRecord(value))
     }
-
-    await this.check()
   }
 
   /**
@@ -86,7 +86,7 @@ export class Files {
       this.#list(hash, record)
       // it is in the store as well; if this fails it is just not listed the next time
       Promise.resolve(this.#datastore.put(RECORDS.child(new Key(hash)), bytes)).catch(() => {})
-      void this.check()
+      this.check().catch(() => {})
     }
   }
 
@@ -105,78 +105,93 @@ export class Files {
   }
 
   /**
-   * Deletes the blocks that no other file has
+   * Deletes what is of a file alone
    */
   async remove (cid: string): Promise<void> {
     const listed = this.#listed.get(cid)
-    const store = this.#store
 
-    if (listed == null || store == null) {
+    if (listed == null) {
       return
     }
 
-    const shared = new Set<string>()
-
-    for (const other of this.#listed.keys()) {
-      if (other !== cid) {
-        (await presence(store, CID.parse(other))).cids.forEach(cid => { shared.add(blockHash(cid)) })
-      }
-    }
-
-    const own = (await presence(store, CID.parse(cid))).cids.map(cid => blockHash(cid)).filter(hash => !shared.has(hash))
-
     for (const hash of listed.records) {
       await this.#removedRecords.add(hash)
-      await store.delete(hash)
+      await this.#store?.delete(hash)
       await this.#datastore.delete(RECORDS.child(new Key(hash)))
     }
 
-    await this.discard(own)
-
     this.#listed.delete(cid)
     this.#onChange()
+    await this.discard((await this.#presence(cid)).here)
   }
 
   /**
-   * Deletes blocks, which nobody is to bring back
+   * Deletes blocks, but for those of the files that are listed. Nobody is to bring
+   * them back.
    */
   async discard (hashes: Iterable<string>): Promise<void> {
+    const needed = new Set<string>()
+
+    for (const cid of this.#listed.keys()) {
+      (await this.#presence(cid)).here.forEach(hash => { needed.add(hash) })
+    }
+
     for (const hash of hashes) {
-      await this.#removedBlocks.add(hash)
-      await this.#store?.delete(hash)
+      if (!needed.has(hash)) {
+        await this.#removedBlocks.add(hash)
+        await this.#store?.delete(hash)
+      }
     }
   }
 
   /**
-   * Looks how much is here of the files that are not complete, one call at a time
+   * Looks how much is here of the files that are not complete. While it looks, another
+   * look is noted, and no more than one.
    */
   async check (): Promise<void> {
-    while (this.#checking != null) {
-      await this.#checking
+    this.#checkAgain = true
+
+    if (this.#checking == null) {
+      this.#checking = this.#checkAll().finally(() => { this.#checking = undefined })
     }
 
-    this.#checking = this.#check().finally(() => { this.#checking = undefined })
     await this.#checking
   }
 
-  async #check (): Promise<void> {
-    for (const { entry } of [...this.#listed.values()].filter(({ entry }) => !entry.complete)) {
-      // a DAG that cannot be read is not complete
-      const found = await presence(this.#store as Store, CID.parse(entry.cid)).catch(() => undefined)
+  async #checkAll (): Promise<void> {
+    while (this.#checkAgain) {
+      this.#checkAgain = false
+      await this.#check()
+    }
+  }
 
-      if (found != null) {
-        entry.here = Math.min(found.bytes, entry.size)
-        entry.complete = found.complete
+  async #check (): Promise<void> {
+    let lacking = false
+
+    for (const { entry } of [...this.#listed.values()].filter(({ entry }) => !entry.complete)) {
+      const { bytes, complete, missing } = await this.#presence(entry.cid)
+
+      entry.complete = complete
+      entry.here = complete ? entry.size : Math.min(bytes, entry.size)
+
+      // what was removed may be what another file needs now
+      for (const hash of missing) {
+        if (this.#removedBlocks.has(hash)) {
+          await this.#removedBlocks.delete(hash)
+          lacking = true
+        }
       }
     }
 
     this.#onChange()
 
-    if (this.#removedBlocks.size > 0 && this.entries.some(({ complete }) => !complete)) {
-      // it may be what another file lacks now
-      await this.#removedBlocks.clear()
+    if (lacking) {
       this.#onLacking()
     }
+  }
+
+  async #presence (cid: string): Promise<Presence> {
+    return presence(this.#store as Store, CID.parse(cid))
   }
 
   #list (hash: string, record?: FileRecord): void {

@@ -15,6 +15,11 @@ import type { ReplicateProgressEvents } from 'libp2p-hash-exchange'
 const MIN_DELAY = 1000
 const MAX_DELAY = 30_000
 
+/**
+ * How often in a row a peer that has come by itself is tried again
+ */
+const MAX_TRIES = 4
+
 export interface LinkInit {
   node: Node
   /**
@@ -25,6 +30,10 @@ export interface LinkInit {
    * What it is called, if it is a known one
    */
   name?: string
+  /**
+   * If it is given up when it cannot be reached: it has come by itself, and may again
+   */
+  passive?: boolean
   onChange(): void
   /**
    * Both have the same
@@ -104,6 +113,10 @@ export class Link {
         delay = MIN_DELAY
       }
 
+      if (this.#init.passive === true && delay >= MIN_DELAY * 2 ** MAX_TRIES) {
+        return
+      }
+
       this.#set({ retryAt: Date.now() + delay })
       await Promise.race([this.#told(), new Promise(resolve => setTimeout(resolve, delay))])
     }
@@ -139,9 +152,7 @@ export class Link {
       this.#set({ rate })
     }
 
-    if (this.entry.state === 'connecting' || this.entry.state === 'waiting') {
-      this.onConnection()
-    }
+    this.onConnection()
   }
 
   /**
@@ -151,7 +162,9 @@ export class Link {
     const transport = transportOf(this.#init.node.getConnections().filter(({ remotePeer }) => remotePeer.toString() === this.entry.id))
     const { state } = this.entry
 
-    if (state === 'connecting' && transport === 'relayed') {
+    const { wanted, settled } = this.entry
+
+    if (transport === 'relayed' && (state === 'connecting' || (state === 'syncing' && wanted > settled))) {
       this.#set({ transport, state: 'waiting' })
     } else if (state === 'waiting' && transport !== 'relayed') {
       this.#set({ transport, state: 'connecting' })
@@ -175,7 +188,8 @@ export class Link {
     })
   }
 
-  #onProgress ({ type, detail }: ReplicateProgressEvents): void {
+  #onProgress (event: ReplicateProgressEvents): void {
+    const { type, detail } = event
     const { received, sent, receiving, wanted, settled } = detail
     const before = this.#before
 
@@ -189,7 +203,7 @@ export class Link {
 
     this.#set({
       state: this.#stateAt(type, wanted > settled),
-      problem: type === 'hash-exchange:replicate:failed' ? `${detail.hash} did not come: ${explain(detail.error)}` : this.entry.problem,
+      problem: this.#problemAt(event),
       received: { hashes: before.received.hashes + received.hashes, bytes: before.received.bytes + received.bytes + receiving },
       sent: { hashes: before.sent.hashes + sent.hashes, bytes: before.sent.bytes + sent.bytes },
       wanted,
@@ -202,9 +216,21 @@ export class Link {
     }
   }
 
+  #problemAt ({ type, detail }: ReplicateProgressEvents): string | undefined {
+    switch (type) {
+      case 'hash-exchange:replicate:failed': return `${detail.hash} did not come: ${explain(detail.error)}`
+      case 'hash-exchange:replicate:received': return undefined
+      default: return this.entry.problem
+    }
+  }
+
   #stateAt (type: ReplicateProgressEvents['type'], wanting: boolean): PeerStatus {
     if (type === 'hash-exchange:replicate:synced') {
       return 'synced'
+    }
+
+    if (wanting && this.entry.transport === 'relayed') {
+      return 'waiting'
     }
 
     // what is sent and confirmed while both are in sync is no news

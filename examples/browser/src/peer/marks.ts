@@ -15,10 +15,6 @@ export class Marks {
     this.#prefix = prefix
   }
 
-  get size (): number {
-    return this.#hashes.size
-  }
-
   async open (): Promise<void> {
     for await (const key of this.#datastore.queryKeys({ prefix: this.#prefix.toString() })) {
       this.#hashes.add(key.baseNamespace())
@@ -42,12 +38,6 @@ export class Marks {
   async delete (hash: string): Promise<void> {
     if (this.#hashes.delete(hash)) {
       await this.#datastore.delete(this.#prefix.child(new Key(hash)))
-    }
-  }
-
-  async clear (): Promise<void> {
-    for (const hash of this.#hashes) {
-      await this.delete(hash)
     }
   }
 }

@@ -23,6 +23,10 @@ export interface NodeInit {
    * If something that a peer offers is wanted
    */
   want(hash: string): boolean
+  /**
+   * If a peer that comes by itself may add something
+   */
+  accept(peer: string): boolean
 }
 
 const KEY = new Key('/page/key')
@@ -31,7 +35,7 @@ const KEY = new Key('/page/key')
  * A peer in a page: it dials WebSockets and WebRTC, and is reached by WebRTC over any
  * relay that it is connected to
  */
-export async function createNode ({ store, datastore, iceServers, want }: NodeInit): Promise<Node> {
+export async function createNode ({ store, datastore, iceServers, want, accept }: NodeInit): Promise<Node> {
   return createLibp2p({
     privateKey: await loadKey(datastore),
     addresses: { listen: ['/p2p-circuit', '/webrtc'] },
@@ -46,7 +50,7 @@ export async function createNode ({ store, datastore, iceServers, want }: NodeIn
       hashExchange: hashExchange({
         store,
         // who has the link may add files: the page says so where it gives the link away
-        accept: () => true,
+        accept: peer => accept(peer.toString()),
         want: (_, hash) => want(hash)
       })
     }

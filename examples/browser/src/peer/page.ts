@@ -31,6 +31,11 @@ const MEASURE_MS = 5000
  */
 const FULL_SHARE = 0.9
 
+/**
+ * How many peers that have come by themselves are shown
+ */
+const MAX_PASSIVE = 50
+
 const NOT_SECURE = 'Browsers allow what this page needs only over https, or from this machine (http://localhost). Open it there.'
 
 interface ServerInfo {
@@ -55,6 +60,10 @@ export class Page implements PageModel {
 
   readonly #listeners = new Set<() => void>()
   readonly #links = new Map<string, Link>()
+  // who was disconnected by the person, and may not come back by itself
+  readonly #left = new Set<string>()
+  // files are added and removed one after the other: they may share blocks
+  #turn = Promise.resolve()
   readonly #running = new Map<string, AbortController>()
   readonly #ready = Promise.withResolvers<void>()
   #node?: Node
@@ -106,7 +115,7 @@ export class Page implements PageModel {
     await files.open(store)
 
     const server = await this.#serverInfo()
-    const node = this.#node = await createNode({ store, datastore, iceServers: server.iceServers, want: hash => files.isWanted(hash) })
+    const node = this.#node = await createNode({ store, datastore, iceServers: server.iceServers, want: hash => files.isWanted(hash), accept: peer => !this.#left.has(peer) })
     const { hashExchange } = node.services
 
     this.state.peer = { id: node.peerId.toString(), name: `tab ${slot}` }
@@ -128,8 +137,10 @@ export class Page implements PageModel {
       }
     })
     hashExchange.addEventListener('exchange', ({ detail: { remotePeer } }) => {
-      if (remotePeer != null && !this.#links.has(remotePeer.toString())) {
-        this.#link({ target: remotePeer })
+      const id = remotePeer?.toString()
+
+      if (remotePeer != null && id != null && this.#linkOf(id) == null && !this.#left.has(id) && this.#links.size < MAX_PASSIVE) {
+        this.#link({ target: remotePeer, passive: true })
       }
     })
 
@@ -138,9 +149,10 @@ export class Page implements PageModel {
     addEventListener('hashchange', () => { this.#openLink() })
     document.addEventListener('visibilitychange', () => { this.#hurry() })
     setInterval(() => { this.#tick() }, TICK_MS)
-    setInterval(() => { void this.#measure(kept) }, MEASURE_MS)
+    setInterval(() => { this.#measure(kept) }, MEASURE_MS)
 
-    await this.#measure(kept)
+    this.#measure(kept)
+    this.#check()
 
     if (server.addresses.length > 0) {
       this.#server = server.addresses[0]
@@ -161,7 +173,7 @@ export class Page implements PageModel {
     await persist()
 
     for (const dropped of found) {
-      await this.#import(dropped)
+      await this.#takeTurn(async () => this.#import(dropped))
     }
   }
 
@@ -177,7 +189,9 @@ export class Page implements PageModel {
       throw new Error('That is this tab. Open the link in another tab or browser, or give it to somebody else.')
     }
 
-    const known = id == null ? undefined : this.#links.get(id)
+    const known = id == null ? undefined : this.#linkOf(id)
+
+    this.#left.delete(id ?? '')
 
     if (known == null) {
       this.#link({ target: address })
@@ -189,13 +203,10 @@ export class Page implements PageModel {
   disconnect (peer: string): void {
     const link = this.#linkOf(peer)
 
+    this.#left.add(peer)
     link?.end()
-    this.#links.forEach((other, key) => {
-      if (other === link) {
-        this.#links.delete(key)
-      }
-    })
-    this.#change()
+    this.#forget(link)
+    this.#node?.getPeers().filter(id => id.toString() === peer).forEach(id => { this.#node?.hangUp(id).catch(() => {}) })
   }
 
   retry (peer: string): void {
@@ -239,13 +250,20 @@ export class Page implements PageModel {
   }
 
   async remove (cid: string): Promise<void> {
-    await this.#files?.remove(cid)
+    await this.#takeTurn(async () => this.#files?.remove(cid))
     this.#hurry()
   }
 
   dismiss (notice: string): void {
     this.state.notices = this.state.notices.filter(({ id }) => id !== notice)
     this.#change()
+  }
+
+  async #takeTurn (does: () => Promise<void> | undefined): Promise<void> {
+    const done = this.#turn.then(does)
+
+    this.#turn = done.catch(() => {})
+    await done
   }
 
   async #import ({ name, folder, items, bytes }: Dropped): Promise<void> {
@@ -288,16 +306,25 @@ export class Page implements PageModel {
     }
   }
 
-  #link (init: Pick<LinkInit, 'target' | 'name'>): void {
+  #link (init: Pick<LinkInit, 'target' | 'name' | 'passive'>): void {
     const link = new Link({
       ...init,
       node: this.#node as Node,
       onChange: () => { this.#change() },
-      onSynced: () => { void this.#files?.check() }
+      onSynced: () => { this.#check() }
     })
 
     this.#links.set(link.entry.id, link)
-    link.run().catch(err => { this.#notify('error', explain(err)) })
+    link.run().catch(err => { this.#notify('error', explain(err)) }).finally(() => { this.#forget(link) })
+    this.#change()
+  }
+
+  #forget (link?: Link): void {
+    this.#links.forEach((other, key) => {
+      if (other === link) {
+        this.#links.delete(key)
+      }
+    })
     this.#change()
   }
 
@@ -336,7 +363,12 @@ export class Page implements PageModel {
     return { addresses: [], iceServers: [] }
   }
 
-  async #measure (kept: boolean): Promise<void> {
+  #measure (kept: boolean): void {
+    // a browser that does not tell is not asked again with a result, either
+    this.#measured(kept).catch(() => {})
+  }
+
+  async #measured (kept: boolean): Promise<void> {
     const measured = await measure()
 
     if (measured != null) {
@@ -375,8 +407,12 @@ export class Page implements PageModel {
     this.#share()
 
     if (this.state.files.some(({ complete }) => !complete) && this.state.peers.some(({ state }) => state === 'syncing')) {
-      void this.#files?.check()
+      this.#check()
     }
+  }
+
+  #check (): void {
+    this.#files?.check().catch(err => { this.#notify('error', `What is here of the files could not be read: ${explain(err)}`) })
   }
 
   #notify (kind: Notice['kind'], text: string): void {
