@@ -16,6 +16,7 @@ function hashes (blocks: Block[]): string[] {
 // there is none in Node.js
 const inBrowsers = globalThis.indexedDB == null ? describe.skip : describe
 
+// it puts some hundred blocks in a second, so that peers wait for what comes and for what is asked for: all are patient
 inBrowsers('a store over IndexedDB', () => {
   let name: string
   let blockstore: IDBBlockstore
@@ -56,8 +57,7 @@ inBrowsers('a store over IndexedDB', () => {
       await store.put(hash, bytes)
     }
 
-    const there = await createReplica({ store: await memoryStore([...both, ...others]), accept: () => true })
-    // it puts some hundred blocks in a second, and all that came wait for each other
+    const there = await createReplica({ store: await memoryStore([...both, ...others]), accept: () => true, limits: PATIENT })
     const here = await createReplica({ store, limits: PATIENT })
     const result = await here.service.replicate(there.addresses)
 
@@ -75,7 +75,7 @@ inBrowsers('a store over IndexedDB', () => {
 
   it('goes on where it was when it is opened again', async () => {
     const there = await memoryStore(blocks(0, 200, KIB))
-    const server = await createReplica({ store: there })
+    const server = await createReplica({ store: there, limits: PATIENT })
 
     await (await createReplica({ store, limits: PATIENT })).service.replicate(server.addresses)
 
@@ -97,7 +97,7 @@ inBrowsers('a store over IndexedDB', () => {
 
     const here = await createReplica({ store, limits: PATIENT })
     const wanted: number[] = []
-    const result = await here.service.replicate((await createReplica({ store: there })).addresses, {
+    const result = await here.service.replicate((await createReplica({ store: there, limits: PATIENT })).addresses, {
       onProgress: ({ detail }) => { wanted.push(detail.wanted) }
     })
 
@@ -119,7 +119,8 @@ inBrowsers('a store over IndexedDB', () => {
             yield copy
           }
         }
-      })
+      }),
+      limits: PATIENT
     })
     const here = await createReplica({ store, limits: PATIENT })
     const result = await here.service.replicate(there.addresses)
@@ -133,7 +134,7 @@ inBrowsers('a store over IndexedDB', () => {
   })
 
   it('replicates live', async () => {
-    const there = await createReplica({ accept: () => true })
+    const there = await createReplica({ accept: () => true, limits: PATIENT })
     const here = await createReplica({ store, limits: PATIENT })
     const controller = new AbortController()
     const synced = nextEvent(here, 'synced')
