@@ -102,9 +102,10 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
    * Stops the remote, and gives the reader an error instead of the rest
    */
   cancel (err: Error): void {
-    if (this.#error == null) {
-      this.#drop()
+    // also of one that has failed: nobody reads what had come of it
+    this.#drop()
 
+    if (this.#error == null) {
       if (!this.ended) {
         this.ended = true
         this.#owner.onCancel(this)
