@@ -380,7 +380,9 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   async announce (hashes: string[], sequence: number): Promise<void> {
-    this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+    if (this.relayed) {
+      this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+    }
 
     if (this.relayed && this.drained) {
       return
@@ -640,7 +642,9 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   #onAnnounced (hashes: string[], sequence: number): void {
-    this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+    if (this.relayed) {
+      this.#onRelayed(hashes.reduce((bytes, hash) => bytes + hash.length, 0))
+    }
 
     if (hashes.length === 0) {
       this.#marked = true

@@ -219,6 +219,9 @@ describe('the page', function () {
     const first = await open()
     const [context] = contexts
 
+    // as this one is a private window
+    await first.page.getByText('This browser may delete what is stored here').waitFor()
+
     await first.add(file)
     await first.has('kept.bin')
 

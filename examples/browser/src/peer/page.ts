@@ -364,7 +364,7 @@ export class Page implements PageModel {
   }
 
   #measure (kept: boolean): void {
-    // a browser that does not tell is not asked again with a result, either
+    // one that cannot tell shows nothing, which is what there is to know
     this.#measured(kept).catch(() => {})
   }
 
