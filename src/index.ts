@@ -82,15 +82,13 @@
  * import { noise } from '@chainsafe/libp2p-noise'
  * import { yamux } from '@chainsafe/libp2p-yamux'
  * import { tcp } from '@libp2p/tcp'
- * import { MemoryBlockstore } from 'blockstore-core'
- * import { MemoryDatastore } from 'datastore-core'
  * import { createLibp2p } from 'libp2p'
  * import { blockHash, blockStore, hashExchange } from 'libp2p-hash-exchange'
  * import { sha256 } from 'multiformats/hashes/sha2'
  *
- * // blockstore-fs, -level or -idb and datastore-level or -idb keep it
+ * // in memory: give it a blockstore (-fs, -level, -idb) and a datastore (-level, -idb), and it is kept
  * const createStore = async (...texts: string[]) => {
- *   const store = await blockStore({ blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore() })
+ *   const store = await blockStore()
  *
  *   for (const text of texts) {
  *     const bytes = new TextEncoder().encode(text)

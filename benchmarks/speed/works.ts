@@ -32,10 +32,10 @@ const NETWORKED = ['raw', 'checked', 'exchange', 'memory', 'level', 'fs', 'origi
 export const WORKS: Record<string, Work> = {
   '1x256MiB': { title: '1 x 256 MiB', count: 1, size: 256 * MIB, warmUp: 0 },
   '1024x256KiB': { title: '1,024 x 256 KiB', count: 1024, size: 256 * KIB, warmUp: 64 },
-  '20000x4KiB': { title: '20,000 x 4 KiB', count: 20_000, size: 4 * KIB, warmUp: 2000 },
-  '2000x4KiB': { title: '2,000 x 4 KiB', count: 2000, size: 4 * KIB, warmUp: 2000 },
-  '100000x128B': { title: '100,000 x 128 B', count: 100_000, size: 128, warmUp: 5000 },
-  '10000x128B': { title: '10,000 x 128 B', count: 10_000, size: 128, warmUp: 5000 },
+  '20000x4KiB': { title: '20,000 x 4 KiB', count: 20_000, size: 4 * KIB, warmUp: 5000 },
+  '2000x4KiB': { title: '2,000 x 4 KiB', count: 2000, size: 4 * KIB, warmUp: 5000 },
+  '100000x128B': { title: '100,000 x 128 B', count: 100_000, size: 128, warmUp: 20_000 },
+  '10000x128B': { title: '10,000 x 128 B', count: 10_000, size: 128, warmUp: 20_000 },
   '100of100000': {
     title: '100 of 100,000 x 128 B',
     count: 100_000,
@@ -48,7 +48,7 @@ export const WORKS: Record<string, Work> = {
     title: 'first byte of 4 KiB',
     count: 200,
     size: 4 * KIB,
-    warmUp: 50,
+    warmUp: 2000,
     firstByte: true,
     systems: ['raw', 'exchange', 'original', 'original-libp2p', 'helia', 'hypercore']
   },

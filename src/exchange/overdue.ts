@@ -119,7 +119,7 @@ export class Overdue {
       ...this.#bodies().map(owed => [owed]),
       ...this.#requests(),
       // those for which there was never room
-      ...[...this.#owed.wants.waiting].map(want => [want])
+      ...this.#owed.wants.unsent.map(want => [want])
     ]
 
     for (const owed of oldest.slice(0, Math.pow(2, this.#watch.timeouts - 1)).flat()) {

@@ -170,7 +170,7 @@ export class Requester implements ArrivalsOwner {
     }
 
     const room = this.#limits.maxOutstanding - this.#outstanding
-    const waiting = this.#wants.waiting.size
+    const waiting = this.#wants.waiting
 
     // not one by one, as bodies come to their ends
     if (waiting === 0 || room < Math.min(waiting, MAX_BATCH_HASHES, this.#limits.maxOutstanding)) {
@@ -333,7 +333,7 @@ export class Requester implements ArrivalsOwner {
   tick (ms: number, closing: boolean): void {
     if (this.full) {
       this.#arrivals.tick(ms, body => closing || this.#outstanding > (body.ended ? 0 : 1))
-    } else if (this.#outstanding === 0 && this.#wants.waiting.size === 0) {
+    } else if (this.#outstanding === 0 && this.#wants.waiting === 0) {
       this.#overdue.reset()
     } else {
       this.#overdue.tick(ms)

@@ -1,4 +1,5 @@
 import { MAX_BATCH_BYTES, MAX_BATCH_HASHES } from '../constants.ts'
+import { Fifo } from './fifo.ts'
 import { hashLength } from './hashes.ts'
 import { SENT, SETTLED, WAITING, Want } from './want.ts'
 
@@ -10,7 +11,10 @@ export class Wants {
   readonly #maxHashBytes: number
   readonly #onFailed: (hash: string, error: Error) => void
   readonly #byHash = new Map<string, Want>()
-  readonly #waiting = new Set<Want>()
+  // those that wait to be sent, and some that do not any more. Not a set: to find
+  // the first one of that takes as long as many were removed before it.
+  readonly #queue = new Fifo<Want>()
+  #waiting = 0
 
   constructor (maxHashBytes: number, onFailed: (hash: string, error: Error) => void) {
     this.#maxHashBytes = maxHashBytes
@@ -18,10 +22,17 @@ export class Wants {
   }
 
   /**
+   * How many wait to be sent
+   */
+  get waiting (): number {
+    return this.#waiting
+  }
+
+  /**
    * Those that wait to be sent, the oldest first
    */
-  get waiting (): ReadonlySet<Want> {
-    return this.#waiting
+  get unsent (): Want[] {
+    return [...this.#queue].filter(({ state }) => state === WAITING)
   }
 
   /**
@@ -50,7 +61,8 @@ export class Wants {
     if (want == null) {
       want = new Want(hash, hashLength(hash, this.#maxHashBytes))
       this.#byHash.set(hash, want)
-      this.#waiting.add(want)
+      this.#queue.push(want)
+      this.#waiting++
     }
 
     return want
@@ -63,9 +75,10 @@ export class Wants {
     let batch: Want[] = []
     let bytes = 0
 
-    for (const want of this.#waiting) {
-      if (room-- === 0) {
-        break
+    for (let want = this.#queue.peek(); want != null && room > 0; want = this.#queue.peek()) {
+      if (want.state !== WAITING) {
+        this.#queue.shift()
+        continue
       }
 
       if (batch.length === MAX_BATCH_HASHES || (batch.length > 0 && bytes + want.length > MAX_BATCH_BYTES)) {
@@ -74,7 +87,9 @@ export class Wants {
         bytes = 0
       }
 
-      this.#waiting.delete(want)
+      this.#queue.shift()
+      this.#waiting--
+      room--
       want.state = SENT
       want.request = batch
       batch.push(want)
@@ -90,12 +105,15 @@ export class Wants {
    * Its body has begun, or is known not to come
    */
   settle (want: Want): void {
-    if (want.state === WAITING) {
-      this.#waiting.delete(want)
-    }
+    const waited = want.state === WAITING
 
     want.state = SETTLED
     this.#byHash.delete(want.hash)
+
+    if (waited) {
+      this.#waiting--
+      this.#tidy()
+    }
   }
 
   /**
@@ -129,6 +147,18 @@ export class Wants {
   drop (want: Want, err: Error): void {
     this.settle(want)
     this.fail(want, err)
+  }
+
+  /**
+   * What was given up before it was sent must not stay for ever
+   */
+  #tidy (): void {
+    if (this.#queue.length > 2 * this.#waiting + MAX_BATCH_HASHES) {
+      const { unsent } = this
+
+      this.#queue.clear()
+      unsent.forEach(want => { this.#queue.push(want) })
+    }
   }
 
   * [Symbol.iterator] (): Generator<Want> {

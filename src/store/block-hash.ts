@@ -99,11 +99,17 @@ function encodeSha256 (multihash: Uint8Array): string {
   return String.fromCharCode(...text)
 }
 
+interface Decoded {
+  hash: string
+  bytes?: Uint8Array<ArrayBuffer>
+  cid?: CID
+}
+
 /**
  * What was decoded last. A hash that comes, or is asked for, is looked at several
  * times in a row, which is a tenth of what a small block costs.
  */
-let last = { hash: '', bytes: undefined as Uint8Array<ArrayBuffer> | undefined }
+let last: Decoded = { hash: '' }
 
 /**
  * The bytes of the CID of which a hash is the text, if it is a usual one. They
@@ -162,9 +168,9 @@ export function parseBlockHash (hash: string): CID | undefined {
     const bytes = decodeSha256(hash)
 
     if (bytes != null) {
-      const multihash = new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX_BYTES + 2), bytes.subarray(CID_PREFIX_BYTES))
+      last.cid ??= cidOfSha256(bytes)
 
-      return new CID(1, raw.code, multihash, bytes)
+      return last.cid
     }
 
     const { code, digest } = CID.parse(hash).multihash
@@ -175,6 +181,12 @@ export function parseBlockHash (hash: string): CID | undefined {
   } catch {
     return undefined
   }
+}
+
+function cidOfSha256 (bytes: Uint8Array<ArrayBuffer>): CID {
+  const multihash = new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX_BYTES + 2), bytes.subarray(CID_PREFIX_BYTES))
+
+  return new CID(1, raw.code, multihash, bytes)
 }
 
 /**

@@ -5,6 +5,7 @@ import { MAX_SKETCH_CELLS, SKETCH_CELLS } from '../constants.ts'
 import { checkBlockHash, multihashOf, parseBlockHash } from './block-hash.ts'
 import { BlockLog } from './block-log.ts'
 import { Cursors } from './cursors.ts'
+import { MemoryBlocks, MemoryRecords } from './memory.ts'
 import { Records } from './records.ts'
 import { Turns } from './turns.ts'
 import { WatchedSource } from './watched-source.ts'
@@ -22,15 +23,19 @@ export type StoreBlockstore = Pick<Blockstore, 'get' | 'put' | 'has' | 'delete'>
 export interface BlockStoreInit {
   /**
    * Where the blocks are, under CIDs of version 1 of raw bytes. It must be open,
-   * and can have other blocks as well.
+   * and can have other blocks as well. To be given together with the datastore.
+   *
+   * @default in memory
    */
-  blockstore: StoreBlockstore
+  blockstore?: StoreBlockstore
 
   /**
    * Where the log and the cursors are. It must be open, and can have other records
-   * as well.
+   * as well. To be given together with the blockstore.
+   *
+   * @default in memory
    */
-  datastore: StoreDatastore
+  datastore?: StoreDatastore
 
   /**
    * What the keys in the datastore begin with. Two stores that are open at the
@@ -60,6 +65,7 @@ export interface BlockStoreInit {
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
  * of the log, and keeps at most 60 bytes in memory for each hash, and the cells.
+ * Without both all of it is in memory, and lost with the process.
  *
  * A put is written in this order: the block, a page of the log. So whenever the
  * process is killed, each hash of the log has its block, and what was not finished
@@ -71,18 +77,28 @@ export interface BlockStoreInit {
  * @example
  *
  * ```ts
- * import { MemoryBlockstore } from 'blockstore-core'
- * import { MemoryDatastore } from 'datastore-core'
+ * import { LevelBlockstore } from 'blockstore-level'
+ * import { LevelDatastore } from 'datastore-level'
  * import { blockStore } from 'libp2p-hash-exchange'
  *
- * const store = await blockStore({
- *   blockstore: new MemoryBlockstore(),
- *   datastore: new MemoryDatastore()
- * })
+ * const blockstore = new LevelBlockstore('./blocks')
+ * const datastore = new LevelDatastore('./data')
+ *
+ * await blockstore.open()
+ * await datastore.open()
+ *
+ * const store = await blockStore({ blockstore, datastore })
+ * const inMemory = await blockStore()
  * ```
  */
-export async function blockStore (init: BlockStoreInit): Promise<Store> {
-  const { blockstore, datastore, prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init ?? {}
+export async function blockStore (init: BlockStoreInit = {}): Promise<Store> {
+  const { prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init
+  let { blockstore, datastore } = init
+
+  if (blockstore == null && datastore == null) {
+    blockstore = new MemoryBlocks()
+    datastore = new MemoryRecords()
+  }
 
   checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])
   checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete'])
@@ -313,8 +329,12 @@ function * notFound (hash: string, { signal }: AbortOptions): Generator<Uint8Arr
   throw new NotFoundError(`"${hash}" is not in the store`)
 }
 
-function checkMethods (name: string, value: any, methods: string[]): void {
-  const missing = methods.filter(method => typeof value?.[method] !== 'function')
+function checkMethods <T extends object> (name: string, value: T | undefined, methods: string[]): asserts value is T {
+  if (value == null) {
+    throw new InvalidParametersError(`The ${name} is missing: give a blockstore and a datastore, or neither for a store in memory`)
+  }
+
+  const missing = methods.filter(method => typeof (value as Record<string, unknown>)[method] !== 'function')
 
   if (missing.length > 0) {
     throw new InvalidParametersError(`The ${name} must have the methods ${methods.join(', ')}: it lacks ${missing.join(', ')}`)

@@ -392,6 +392,35 @@ describe('exchange: request and get', () => {
       expect(controller.listeners).to.equal(0)
     })
 
+    it('before the request is sent leave the others in their order', async () => {
+      const ex = exchange(nothing, { limits: { maxOutstanding: 1 } })
+      const peer = new ScriptedPeer(ex)
+      const hashes = manyHashes(5000)
+      const kept = hashes.filter((_, i) => i % 1000 === 999)
+      const controller = new AbortController()
+      const got = Promise.allSettled(hashes.map(async hash => ex.get(hash, kept.includes(hash) ? {} : controller)))
+
+      await peer.message(RPCType.REQUEST)
+      controller.abort(new Error('Not any more'))
+      // one of those that were given up
+      ex.request(hashes[1])
+      peer.hashes()
+
+      for (const [i, hash] of [...kept, hashes[1]].entries()) {
+        expect((await peer.message(RPCType.REQUEST, i + 2)).hashes).to.deep.equal([hash])
+        peer.hashes()
+      }
+
+      const settled = await got
+
+      for (const [i, hash] of hashes.entries()) {
+        expect(settled[i]).to.have.nested.property('reason.name', kept.includes(hash) ? 'NotFoundError' : 'Error')
+      }
+
+      await peer.sync()
+      expect(peer.hashesOf(RPCType.REQUEST)).to.deep.equal([hashes[0], ...kept, hashes[1]])
+    })
+
     it('before the answer', async () => {
       const ex = exchange(nothing)
       const peer = new ScriptedPeer(ex)

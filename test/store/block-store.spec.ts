@@ -7,6 +7,7 @@ import { Key } from 'interface-datastore/key'
 import all from 'it-all'
 import { parseBlockHash } from '../../src/store/block-hash.ts'
 import { blockStore } from '../../src/store/block-store.ts'
+import { MemoryBlocks, MemoryRecords } from '../../src/store/memory.ts'
 import { collect, text, thenHang, WatchedSource, WatchedSyncSource } from '../fixtures/content.ts'
 import { WatchedController } from '../fixtures/timers.ts'
 import { recordEvents } from './events.ts'
@@ -16,15 +17,20 @@ import type { StoreBlockstore } from '../../src/store/block-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { CID } from 'multiformats/cid'
 
-testBlockStore('memory', async () => {
-  const blockstore = new MemoryBlockstore()
-  const datastore = new MemoryDatastore()
+for (const [name, Blocks, Records] of [
+  ['memory', MemoryBlocks, MemoryRecords],
+  ['memory of blockstore-core', MemoryBlockstore, MemoryDatastore]
+] as const) {
+  testBlockStore(name, async () => {
+    const blockstore = new Blocks()
+    const datastore = new Records()
 
-  return {
-    open: async () => ({ blockstore, datastore, close: async () => {} }),
-    destroy: async () => {}
-  }
-})
+    return {
+      open: async () => ({ blockstore, datastore, close: async () => {} }),
+      destroy: async () => {}
+    }
+  })
+}
 
 if (globalThis.indexedDB != null) {
   testBlockStore('IndexedDB', async () => {
@@ -104,12 +110,25 @@ describe('blockStore', () => {
   }
 
   describe('its options', () => {
+    it('may leave out both the blockstore and the datastore, and then it is in memory', async () => {
+      for (const init of [undefined, {}, { prefix: '/mine', cells: 10 }]) {
+        const store = await blockStore(init)
+
+        expect(await store.put(hashOf(1), blockOf(1))).to.equal(1)
+        expect(await read(store, hashOf(1))).to.deep.equal([blockOf(1)])
+        expect((await blockStore(init)).size).to.equal(0)
+      }
+    })
+
     it('has to have a blockstore and a datastore with the methods that it uses', async () => {
-      for (const init of [undefined, {}, { blockstore }, { datastore }, { blockstore: {}, datastore }, { blockstore, datastore: { get: 1 } }, { blockstore: datastore, datastore: null }]) {
+      for (const init of [{ blockstore }, { datastore }, { blockstore: {}, datastore }, { blockstore, datastore: { get: 1 } }, { blockstore: datastore, datastore: null }]) {
         await expect(blockStore(init as any)).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
       }
 
       await expect(blockStore({ blockstore, datastore: { ...datastore, get: () => {} } as any })).to.be.rejectedWith('it lacks put, has, delete')
+      // what was put on a disk would be lost without the log that it is in
+      await expect(blockStore({ blockstore })).to.be.rejectedWith('The datastore is missing')
+      await expect(blockStore({ datastore })).to.be.rejectedWith('The blockstore is missing')
     })
 
     it('has to have a prefix that is one', async () => {

@@ -1,24 +1,8 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect } from 'aegir/chai'
 import { encodeRPC, RPCType } from '../../src/wire/rpc-codec.ts'
 import { fromHex, rpcOpening, varint } from '../fixtures/bytes.ts'
+import { MiB, used } from '../fixtures/used-memory.ts'
 import { ChannelLog } from '../fixtures/wire-log.ts'
-
-const MiB = 1024 * 1024
-
-setFlagsFromString('--expose-gc')
-const gc: () => void = runInNewContext('gc')
-
-/**
- * How many bytes are in use
- */
-function used (): number {
-  gc()
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-
-  return heapUsed + arrayBuffers
-}
 
 /**
  * Where a frame begins whose data has this length

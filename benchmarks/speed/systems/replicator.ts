@@ -1,9 +1,7 @@
 import { join } from 'node:path'
 import { multiaddr } from '@multiformats/multiaddr'
-import { MemoryBlockstore } from 'blockstore-core'
 import { FsBlockstore } from 'blockstore-fs'
 import { LevelBlockstore } from 'blockstore-level'
-import { MemoryDatastore } from 'datastore-core'
 import { LevelDatastore } from 'datastore-level'
 import { create } from 'multiformats/hashes/digest'
 import { blockHash, blockStore, hashExchange } from '../../../src/index.ts'
@@ -27,7 +25,7 @@ interface OpenStore {
 
 async function openStore (kind: StoreKind, { folder }: SystemOptions): Promise<OpenStore> {
   if (kind === 'memory') {
-    return { store: await blockStore({ blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore() }), close: async () => {} }
+    return { store: await blockStore(), close: async () => {} }
   }
 
   const blockstore = new (kind === 'fs' ? FsBlockstore : LevelBlockstore)(join(folder, 'blocks'))

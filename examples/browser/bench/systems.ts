@@ -1,5 +1,3 @@
-import { MemoryBlockstore } from 'blockstore-core'
-import { MemoryDatastore } from 'datastore-core'
 import { blockHash, blockStore } from 'libp2p-hash-exchange'
 import { sha256 } from 'multiformats/hashes/sha2'
 import type { Libp2p, PeerId, Stream } from '@libp2p/interface'
@@ -62,7 +60,7 @@ export class Side {
       })
     }
 
-    const store = await blockStore({ blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore() })
+    const store = await blockStore()
 
     for (const { hash, bytes } of blocks) {
       await store.put(hash, bytes)

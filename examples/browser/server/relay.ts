@@ -3,8 +3,6 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import { webSockets } from '@libp2p/websockets'
-import { MemoryBlockstore } from 'blockstore-core'
-import { MemoryDatastore } from 'datastore-core'
 import { createLibp2p } from 'libp2p'
 import { blockStore, hashExchange } from 'libp2p-hash-exchange'
 import type { Libp2p, PrivateKey } from '@libp2p/interface'
@@ -30,7 +28,7 @@ export interface RelayInit {
  * have, as a replica: of anybody who connects to it
  */
 export async function startRelay ({ store, listen = ['/ip4/127.0.0.1/tcp/0/ws'], privateKey }: RelayInit = {}): Promise<{ node: Libp2p<{ hashExchange: HashExchange }>, store: Store }> {
-  const replica = store ?? await blockStore({ blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore() })
+  const replica = store ?? await blockStore()
   const node = await createLibp2p({
     privateKey,
     addresses: { listen },
