@@ -86,9 +86,10 @@ export const MAX_PENDING = 16_384
 
 /**
  * How many hashes of a peer may wait for us while we wait for it, too: not to
- * read would lock both of us then
+ * read would lock both of us then. Each takes half a kilobyte, and what the
+ * application gives for it.
  */
-export const MAX_PENDING_WHILE_REQUESTING = 262_144
+export const MAX_PENDING_WHILE_REQUESTING = 131_072
 
 /**
  * How many lookups of `createReadStream` run at a time: those of one full

@@ -58,9 +58,10 @@ export interface ExchangeLimits {
 
   /**
    * How many hashes of the remote, on all exchanges with it, may wait for us while
-   * we wait for it as well
+   * we wait for it as well, or it lets us send nothing. One REQUEST alone may have
+   * more: as many as `maxRPCEntries`.
    *
-   * @default 262144
+   * @default 131072
    */
   maxPendingWhileRequesting: number
 

@@ -125,12 +125,16 @@ export class Provider implements LookupsOwner, SenderOwner {
   }
 
   onRequest (hashes: string[]): void {
-    if (this.#ofPeer.count >= this.#limits.maxPendingWhileRequesting) {
+    // a hash that is named twice is answered once
+    const names = new Set(hashes)
+    const { count } = this.#ofPeer
+
+    // an original may ask for any number in one message
+    if (count > 0 && count + Math.max(1, names.size) > this.#limits.maxPendingWhileRequesting) {
       throw new LimitError(`The remote has more than ${this.#limits.maxPendingWhileRequesting} hashes waiting`)
     }
 
-    // a hash that is named twice is answered once
-    const lookups = Array.from(new Set(hashes), hash => new Lookup(hash, this.#owner.remotePeer))
+    const lookups = Array.from(names, hash => new Lookup(hash, this.#owner.remotePeer))
 
     this.#change(Math.max(1, lookups.length))
     this.#requests.push(lookups)

@@ -469,13 +469,28 @@ describe('exchange: what the remote asks for', () => {
       ex.request('x')
       await peer.message(RPCType.REQUEST)
       peer.request(...manyHashes(6))
-      peer.request(...manyHashes(6))
+      peer.request(...manyHashes(4))
       await laps(1)
       expect(recorded.closes).to.be.empty()
 
       peer.request('one more')
       expect(await next(ex, 'close')).to.have.property('name', 'LimitError')
       expect(names(recorded.failed)).to.deep.equal(['x: LimitError'])
+    })
+
+    it('may be more than that in one message, where nothing else waits', async () => {
+      const lookups = new Lookups()
+      const ex = exchange(lookups.createReadStream, { provides, limits: { maxPending: 3, maxPendingWhileRequesting: 10, maxLookups: 100 } })
+      const peer = new ScriptedPeer(ex)
+
+      ex.request('x')
+      await peer.message(RPCType.REQUEST)
+      peer.request(...manyHashes(20))
+      await laps(1)
+      expect(lookups.started).to.have.lengthOf(20)
+
+      peer.request()
+      expect(await next(ex, 'close')).to.have.property('name', 'LimitError')
     })
 
     for (const hashes of [['unknown'], []]) {

@@ -204,6 +204,38 @@ export const ATTACKS: Record<string, Attack> = {
     }
   },
 
+  'a window of nothing, and requests for everything': {
+    ends: { service: 'LimitError', replicator: 'LimitError' },
+    run: async attacker => {
+      const peer = await begin(attacker)
+      const hashes = OFFERED.map(({ hash }) => hash)
+
+      // whoever may send nothing reads on
+      peer.rpc({ type: RPCType.WINDOW, sequence: 0 })
+      await repeat(attacker, peer, () => { peer.request(...hashes) })
+    }
+  },
+
+  'a window of one byte more, over and over': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      peer.rpc({ type: RPCType.WINDOW, sequence: 0 })
+      peer.request(...OFFERED.map(({ hash }) => hash))
+      await repeat(attacker, peer, () => { peer.rpc({ type: RPCType.WINDOW, sequence: 1 }) })
+    }
+  },
+
+  'windows as large as there may be, to one who reads nothing': {
+    run: async attacker => {
+      const peer = await begin(attacker)
+
+      peer.hold()
+      peer.request(...OFFERED.map(({ hash }) => hash))
+      await repeat(attacker, peer, () => { peer.rpc({ type: RPCType.WINDOW, sequence: 2 ** 32 - 1 }) })
+    }
+  },
+
   'channels that are never closed': {
     ends: { service: 'UnrequestedError', replicator: 'UnrequestedError' },
     run: async attacker => {

@@ -305,10 +305,8 @@ describe('replication with an original over libp2p and TCP', () => {
       const { result, there } = await replicate(here, app)
 
       await there.message('CLOSE')
-      const before = performance.now()
+      // long before the minute is over
       await result
-      // a second by default, which is how long we wait for it to begin
-      expect(performance.now() - before).to.be.within(limits.beginTimeout / 2, limits.beginTimeout * 5)
     })
 
     it('offers live what is put later, on both sides', async () => {

@@ -7,7 +7,7 @@ import { ERROR_NAMES } from '../fixtures/error-names.ts'
 import { createReplica, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { runs } from '../fixtures/runs.ts'
 import { laps } from '../fixtures/slicing.ts'
-import { TimerWatch } from '../fixtures/timers.ts'
+import { SetClock, TimerWatch } from '../fixtures/timers.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Exchange, ReplicateMode, Store } from '../../src/index.ts'
 import type { Block } from '../fixtures/blocks.ts'
@@ -72,29 +72,6 @@ const program = fc.record<Program>({
   compare: fc.boolean(),
   steps: fc.array(step, { maxLength: 25 })
 })
-
-/**
- * A clock that can be set to another time
- */
-class SetClock {
-  #offset = 0
-  readonly #dateNow = Date.now
-  readonly #performanceNow = performance.now
-
-  constructor () {
-    Date.now = () => this.#dateNow.call(Date) + this.#offset
-    performance.now = () => this.#performanceNow.call(performance) + Math.max(0, this.#offset)
-  }
-
-  jump (ms: number): void {
-    this.#offset += ms
-  }
-
-  restore (): void {
-    Date.now = this.#dateNow
-    performance.now = this.#performanceNow
-  }
-}
 
 /**
  * A peer whose node can be started again, and what goes on with it
