@@ -24,6 +24,7 @@ export function churn (store: Store, seed: number, ms: number): () => void {
   const random = seeded(seed)
   const order: string[] = []
   let timer: ReturnType<typeof setTimeout>
+  let ended = false
 
   const onPut = ({ detail: { hash } }: CustomEvent<{ hash: string }>): void => { order.push(hash) }
 
@@ -36,7 +37,9 @@ export function churn (store: Store, seed: number, ms: number): () => void {
       await store.delete(order.shift() ?? '')
     }
 
-    timer = setTimeout(next, random() * ms)
+    if (!ended) {
+      timer = setTimeout(next, random() * ms)
+    }
   }
   // an error ends the process
   const next = (): void => { void step() }
@@ -45,6 +48,7 @@ export function churn (store: Store, seed: number, ms: number): () => void {
   next()
 
   return () => {
+    ended = true
     clearTimeout(timer)
     store.removeEventListener('put', onPut)
   }

@@ -3,12 +3,11 @@
  * come, and puts and deletes blocks meanwhile. Its parent asks it how it is.
  */
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { tcp } from '@libp2p/tcp'
-import { PROTOCOL } from '../../src/index.ts'
+import { PROTOCOL, PROTOCOL_4_1 } from '../../src/index.ts'
 import { memoryStore } from '../fixtures/blocks.ts'
 import { createReplica } from '../fixtures/replicas.ts'
+import { used } from '../fixtures/used-memory.ts'
 import { churn } from './churn-store.ts'
 
 export interface Sample {
@@ -31,9 +30,6 @@ export interface Sample {
   unhandled: string[]
 }
 
-setFlagsFromString('--expose-gc')
-
-const gc: () => void = runInNewContext('gc')
 const unhandled: string[] = []
 
 process.on('unhandledRejection', (err: any) => { unhandled.push(String(err?.stack ?? err)) })
@@ -51,16 +47,13 @@ const { node, service, metrics, addresses } = await createReplica({
 churn(store, Number(process.argv[2]), 50)
 
 process.on('message', () => {
-  gc()
-
-  const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
   const counted = metrics.counted.get('libp2p_hash_exchange_hashes_total')
   const sample: Sample = {
-    rss,
-    used: heapUsed + arrayBuffers,
+    used: used(),
+    rss: process.memoryUsage.rss(),
     resources: process.getActiveResourcesInfo().length,
     connections: node.getConnections().length,
-    streams: node.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === PROTOCOL).length,
+    streams: node.getConnections().flatMap(({ streams }) => streams).filter(({ protocol }) => protocol === PROTOCOL || protocol === PROTOCOL_4_1).length,
     exchanges: service.exchanges.length,
     wants: Number(metrics.calculated.get('libp2p_hash_exchange_wants')?.()),
     blocks: store.size,

@@ -1,6 +1,7 @@
 /**
  * Peers that come and go, in a process of its own: each replicates live with the
- * hub for a while, and leaves in one of several ways
+ * hub for a while, and leaves in one of several ways. Its parent asks how much memory
+ * they take.
  */
 
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -9,6 +10,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { memoryStore } from '../fixtures/blocks.ts'
 import { seeded } from '../fixtures/network.ts'
 import { createReplica } from '../fixtures/replicas.ts'
+import { used } from '../fixtures/used-memory.ts'
 import { churn } from './churn-store.ts'
 import type { PrivateKey } from '@libp2p/interface'
 
@@ -32,6 +34,7 @@ const random = seeded(Number(seed))
 const waiting: PrivateKey[] = []
 
 process.on('disconnect', () => { process.exit() })
+process.on('message', () => { process.send?.({ used: used() }) })
 
 for (let i = 0; i < PEERS; i++) {
   waiting.push(await generateKeyPair('Ed25519'))
