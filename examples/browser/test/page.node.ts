@@ -43,7 +43,7 @@ async function sha256 (path: string): Promise<string> {
 }
 
 describe('the page', function () {
-  this.timeout(300_000)
+  this.timeout(600_000)
 
   let browser: Browser
   let folder: string
