@@ -58,8 +58,8 @@ export interface ExchangeLimits {
 
   /**
    * How many hashes of the remote, on all exchanges with it, may wait for us while
-   * we wait for it as well, or it lets us send nothing. One REQUEST alone may have
-   * more: as many as `maxRPCEntries`.
+   * we wait for it as well, or it lets us send nothing. A REQUEST that comes while
+   * fewer than `maxPending` wait may have more: as many as `maxRPCEntries`.
    *
    * @default 131072
    */

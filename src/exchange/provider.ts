@@ -129,8 +129,9 @@ export class Provider implements LookupsOwner, SenderOwner {
     const names = new Set(hashes)
     const { count } = this.#ofPeer
 
-    // an original may ask for any number in one message
-    if (count > 0 && count + Math.max(1, names.size) > this.#limits.maxPendingWhileRequesting) {
+    // an original may ask for any number in one message, which is taken where it
+    // would be read anyway
+    if (count >= this.#limits.maxPending && count + Math.max(1, names.size) > this.#limits.maxPendingWhileRequesting) {
       throw new LimitError(`The remote has more than ${this.#limits.maxPendingWhileRequesting} hashes waiting`)
     }
 

@@ -92,13 +92,10 @@ export interface BlockStoreInit {
  * ```
  */
 export async function blockStore (init: BlockStoreInit = {}): Promise<Store> {
-  const { prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init
-  let { blockstore, datastore } = init
-
-  if (blockstore == null && datastore == null) {
-    blockstore = new MemoryBlocks()
-    datastore = new MemoryRecords()
-  }
+  const { prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init ?? {}
+  // one that was to be given and is not there must not be lost with the process
+  const inMemory = init != null && !('blockstore' in init) && !('datastore' in init)
+  const { blockstore, datastore }: BlockStoreInit = inMemory ? { blockstore: new MemoryBlocks(), datastore: new MemoryRecords() } : init ?? {}
 
   checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])
   checkMethods('datastore', datastore, ['get', 'put', 'has', 'delete'])

@@ -121,7 +121,7 @@ describe('blockStore', () => {
     })
 
     it('has to have a blockstore and a datastore with the methods that it uses', async () => {
-      for (const init of [{ blockstore }, { datastore }, { blockstore: {}, datastore }, { blockstore, datastore: { get: 1 } }, { blockstore: datastore, datastore: null }]) {
+      for (const init of [null, { blockstore: undefined, datastore: undefined }, { blockstore }, { datastore }, { blockstore: {}, datastore }, { blockstore, datastore: { get: 1 } }, { blockstore: datastore, datastore: null }]) {
         await expect(blockStore(init as any)).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
       }
 
