@@ -102,10 +102,13 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
    * Stops the remote, and gives the reader an error instead of the rest
    */
   cancel (err: Error): void {
+    const unread = this.#cost
+
     // also of one that has failed: nobody reads what had come of it
     this.#drop()
 
-    if (this.#error == null) {
+    // and then not the error that comes after all of it
+    if (this.#error == null || unread > 0) {
       if (!this.ended) {
         this.ended = true
         this.#owner.onCancel(this)

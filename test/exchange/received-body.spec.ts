@@ -306,6 +306,33 @@ describe('exchange: the stream of a response', () => {
       expect(peer.cancels).to.deep.equal([1])
     })
 
+    it('AbortError after abort() where some of it was not read, also if it has failed or ended', async () => {
+      for (const end of ['error', 'end'] as const) {
+        const { peer, response } = await beginBody()
+
+        peer.data(2, text(' second'))
+        peer[end](2)
+        await peer.sync()
+        const reader = response.stream[Symbol.asyncIterator]()
+        await reader.next()
+        response.abort()
+
+        await expect(reader.next()).to.eventually.be.rejected.with.property('name', 'AbortError')
+      }
+    })
+
+    it('what it failed with after abort() where all of it was read', async () => {
+      const { peer, response } = await beginBody()
+
+      peer.error(2)
+      await peer.sync()
+      const reader = response.stream[Symbol.asyncIterator]()
+      await reader.next()
+      response.abort()
+
+      await expect(reader.next()).to.eventually.be.rejected.with.property('name', 'RemoteError')
+    })
+
     it('what abort() was given', async () => {
       const { peer, response } = await beginBody()
 
