@@ -29,7 +29,7 @@ const SHA2_256_BYTES = 32
 /**
  * What stands before the multihash in a CIDv1 of raw bytes
  */
-const CID_PREFIX_BYTES = 2
+const CID_PREFIX = Uint8Array.of(1, raw.code)
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567'
 const DIGITS = Uint8Array.from(BASE32, digit => digit.charCodeAt(0))
@@ -49,6 +49,10 @@ export function blockHash (block: { multihash: MultihashDigest } | MultihashDige
 }
 
 function hashOf (multihash: MultihashDigest): string {
+  if (multihash === last.cid?.multihash) {
+    return last.hash
+  }
+
   const { code, digest, bytes } = multihash
 
   if (code === SHA2_256 && digest.length === SHA2_256_BYTES) {
@@ -101,7 +105,10 @@ function encodeSha256 (multihash: Uint8Array): string {
 
 interface Decoded {
   hash: string
-  bytes?: Uint8Array<ArrayBuffer>
+  /**
+   * The bytes of the multihash, if it is a usual one. They must not be changed.
+   */
+  multihash?: Uint8Array<ArrayBuffer>
   cid?: CID
 }
 
@@ -111,26 +118,27 @@ interface Decoded {
  */
 let last: Decoded = { hash: '' }
 
-/**
- * The bytes of the CID of which a hash is the text, if it is a usual one. They
- * must not be changed.
- */
-function decodeSha256 (hash: string): Uint8Array<ArrayBuffer> | undefined {
+function decoded (hash: string): Decoded {
   if (hash !== last.hash) {
-    last = { hash, bytes: hasShapeOfSha256(hash) ? decode(hash) : undefined }
+    last = { hash, multihash: hasShapeOfSha256(hash) ? decode(hash) : undefined }
   }
 
-  return last.bytes
+  return last
 }
 
+/**
+ * Only the multihash. Those of the CID would need a view in addition, which takes
+ * longer than all else here, and most hashes are only looked up.
+ */
 function decode (hash: string): Uint8Array<ArrayBuffer> | undefined {
-  const bytes = new Uint8Array(CID_PREFIX_BYTES + 2 + SHA2_256_BYTES)
-  let bits = 0
+  const multihash = new Uint8Array(SHA2_256_BYTES + 2)
+  // the version and the code of raw bytes are 15 bits of three digits, and one of the fourth
+  let bits = -1
   let value = 0
   let length = 0
   let wrong = 0
 
-  for (let i = 1; i < SHA2_256_LENGTH; i++) {
+  for (let i = 4; i < SHA2_256_LENGTH; i++) {
     const digit = VALUES[hash.charCodeAt(i)] ?? NO_DIGIT
 
     wrong |= digit & NO_DIGIT
@@ -139,12 +147,12 @@ function decode (hash: string): Uint8Array<ArrayBuffer> | undefined {
 
     if (bits >= 8) {
       bits -= 8
-      bytes[length++] = value >>> bits
+      multihash[length++] = value >>> bits
     }
   }
 
   // the last digit has two bits to spare; and the prefix ends within a digit
-  return wrong === 0 && (value & 3) === 0 && bytes[3] === SHA2_256_BYTES ? bytes : undefined
+  return wrong === 0 && (value & 3) === 0 && multihash[1] === SHA2_256_BYTES ? multihash : undefined
 }
 
 function hasShapeOfSha256 (hash: string): boolean {
@@ -156,7 +164,7 @@ function hasShapeOfSha256 (hash: string): boolean {
  * the one name of a block
  */
 export function multihashOf (hash: string): Uint8Array | undefined {
-  return decodeSha256(hash)?.subarray(CID_PREFIX_BYTES) ?? parseBlockHash(hash)?.multihash.bytes
+  return decoded(hash).multihash ?? parseBlockHash(hash)?.multihash.bytes
 }
 
 /**
@@ -165,12 +173,12 @@ export function multihashOf (hash: string): Uint8Array | undefined {
  */
 export function parseBlockHash (hash: string): CID | undefined {
   try {
-    const bytes = decodeSha256(hash)
+    const usual = decoded(hash)
 
-    if (bytes != null) {
-      last.cid ??= cidOfSha256(bytes)
+    if (usual.multihash != null) {
+      usual.cid ??= cidOfSha256(usual.multihash)
 
-      return last.cid
+      return usual.cid
     }
 
     const { code, digest } = CID.parse(hash).multihash
@@ -183,17 +191,20 @@ export function parseBlockHash (hash: string): CID | undefined {
   }
 }
 
-function cidOfSha256 (bytes: Uint8Array<ArrayBuffer>): CID {
-  const multihash = new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX_BYTES + 2), bytes.subarray(CID_PREFIX_BYTES))
+function cidOfSha256 (multihash: Uint8Array<ArrayBuffer>): CID {
+  const bytes = new Uint8Array(CID_PREFIX.length + multihash.length)
 
-  return new CID(1, raw.code, multihash, bytes)
+  bytes.set(CID_PREFIX)
+  bytes.set(multihash, CID_PREFIX.length)
+
+  return new CID(1, raw.code, new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX.length + 2), bytes.subarray(CID_PREFIX.length)), bytes)
 }
 
 /**
  * If a hash is that of a block by sha2-256
  */
 export function isSha256Hash (hash: string): boolean {
-  return decodeSha256(hash) != null
+  return decoded(hash).multihash != null
 }
 
 /**

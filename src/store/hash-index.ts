@@ -205,7 +205,11 @@ export class HashIndex {
           slot = this.#next(slot)
         }
 
-        this.#keys.set(keys.subarray(old * KEY_WORDS, (old + 1) * KEY_WORDS), slot * KEY_WORDS)
+        // a view of each would take several times as long
+        for (let word = 0; word < KEY_WORDS; word++) {
+          this.#keys[slot * KEY_WORDS + word] = keys[old * KEY_WORDS + word]
+        }
+
         this.#sequences[slot] = sequences[old]
       }
     }
