@@ -55,7 +55,7 @@ export function joined (parts: Uint8Array[]): Uint8Array {
     return first
   }
 
-  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  const bytes = new Uint8Array(lengthOf(parts))
   let offset = 0
 
   for (const part of parts) {
@@ -64,4 +64,8 @@ export function joined (parts: Uint8Array[]): Uint8Array {
   }
 
   return bytes
+}
+
+export function lengthOf (parts: Uint8Array[]): number {
+  return parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
 }

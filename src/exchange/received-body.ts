@@ -1,6 +1,6 @@
 import { AbortError, StreamStateError } from '@libp2p/interface'
 import { BodyCutError, LimitError, RemoteError } from '../errors.ts'
-import { GatheredBytes } from './gathered-bytes.ts'
+import { GatheredBytes, joined, lengthOf } from './gathered-bytes.ts'
 import type { ReceivedResponse } from './api.ts'
 import type { InboundBody } from '../wire/channels.ts'
 
@@ -126,16 +126,20 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
 
     this.#used = true
 
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
     const parts = this.#parts
 
-    this.#all = { gathered: new GatheredBytes(), max, resolve, reject }
     this.#drop()
-    parts.forEach(part => { this.#gather(part) })
 
     if (this.ended) {
-      this.#finish(this.#error)
+      const err = this.#error ?? (lengthOf(parts) > max ? this.#tooLong(max) : undefined)
+
+      return err == null ? Promise.resolve(joined(parts)) : Promise.reject(err)
     }
+
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+
+    this.#all = { gathered: new GatheredBytes(), max, resolve, reject }
+    parts.forEach(part => { this.#gather(part) })
 
     return promise
   }
@@ -249,10 +253,14 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     const { gathered, max } = this.#all
 
     if (gathered.length + part.length > max) {
-      this.cancel(new LimitError(`The content of "${this.hash}" has more than ${max} bytes: read its stream, or allow more`))
+      this.cancel(this.#tooLong(max))
     } else {
       gathered.add(part)
     }
+  }
+
+  #tooLong (max: number): LimitError {
+    return new LimitError(`The content of "${this.hash}" has more than ${max} bytes: read its stream, or allow more`)
   }
 
   #drop (): void {
