@@ -49,7 +49,7 @@ export function blockHash (block: { multihash: MultihashDigest } | MultihashDige
 }
 
 function hashOf (multihash: MultihashDigest): string {
-  if (multihash === last.cid?.multihash) {
+  if (last.cid != null && multihash === last.cid.multihash) {
     return last.hash
   }
 
@@ -197,7 +197,9 @@ function cidOfSha256 (multihash: Uint8Array<ArrayBuffer>): CID {
   bytes.set(CID_PREFIX)
   bytes.set(multihash, CID_PREFIX.length)
 
-  return new CID(1, raw.code, new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX.length + 2), bytes.subarray(CID_PREFIX.length)), bytes)
+  const digest = new Digest.Digest(SHA2_256, SHA2_256_BYTES, bytes.subarray(CID_PREFIX.length + 2), bytes.subarray(CID_PREFIX.length))
+
+  return new CID(1, raw.code, digest, bytes)
 }
 
 /**

@@ -167,7 +167,7 @@ class BlockStore extends TypedEventEmitter<StoreEvents> implements Store {
       return notFound(hash, options)
     }
 
-    // a generator: it does nothing before it is read
+    // a generator: it gives nothing, and throws nothing, before it is read
     const source = this.#blockstore.get(cid, options)
 
     return Symbol.asyncIterator in source ? this.#readAsync(hash, cid, source, options) : this.#read(hash, cid, source, options)

@@ -27,6 +27,24 @@ function isNone (hash: any): void {
 }
 
 describe('block hashes', () => {
+  it('are not what was looked at last for something without a multihash', () => {
+    const broken: any = { multihash: undefined }
+
+    for (const other of [hash, 'something else']) {
+      parseBlockHash(other)
+      expect(() => blockHash(broken)).to.throw(TypeError)
+    }
+  })
+
+  it('are those that CIDs were parsed of, and no others', () => {
+    const other = blockHash(Digest.create(0x12, content(99, 32)))
+    const cids = [hash, other].map(hash => checkBlockHash(hash))
+
+    expect(cids.map(cid => blockHash(cid))).to.deep.equal([hash, other])
+    checkBlockHash(hash)
+    expect(cids.map(cid => blockHash(cid))).to.deep.equal([hash, other])
+  })
+
   it('are the same for all CIDs of a block', () => {
     for (const cid of [CID.createV0(digest as any), CID.createV1(0x70, digest), CID.createV1(raw.code, digest)]) {
       expect(blockHash(cid)).to.equal(hash)
