@@ -1,5 +1,6 @@
 import { AbortError, ConnectionClosedError, StreamAbortedError, StreamResetError, StreamStateError, TimeoutError } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { nextTask } from './exchange/next-task.ts'
 import type { AbortOptions, Stream } from '@libp2p/interface'
 import type { Duplex, Source } from 'it-stream-types'
 
@@ -43,10 +44,13 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
   const listening = new AbortController()
   const lost = Promise.withResolvers<never>()
   const used = new Set<string>()
+  const muxed: Stream & { maxStreamWindowSize?: number } = stream
+  const window = muxed.maxStreamWindowSize ?? 0
   let unread = new Uint8ArrayList()
   // of a stream that has closed before nobody can tell if the remote ended it
   let ended = stream.status === 'open' && stream.remoteWriteStatus === 'closed'
   let flushing = false
+  let resuming = false
   // set when the stream has closed: why nothing more can be sent
   let failure: Error | undefined
   let wakeSource = (): void => {}
@@ -60,9 +64,17 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
   const news = (): Promise<void> => new Promise(resolve => { wakeSource = resolve })
   const room = (): Promise<void> => new Promise(resolve => { wakeSink = resolve })
 
+  const pause = (): void => {
+    if (stream.readStatus === 'readable') { stream.pause() }
+  }
+
   const resume = (): void => {
+    resuming = true
     // when the connection closes it throws, but has dispatched the data before
     try { stream.resume() } catch { /* nobody to ask for more */ }
+    resuming = false
+
+    if (unread.byteLength > 0) { pause() }
   }
 
   const onClose = ({ error }: { error?: Error }): void => {
@@ -93,10 +105,13 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
         const batch = unread
         unread = new Uint8ArrayList()
 
-        // not when the message comes: the resume() that dispatches it would go
-        // on to start the muxer again
-        if (stream.readStatus === 'readable') { stream.pause() }
         yield batch
+
+        // To let the remote send on is a message of its own. After what the reader sends
+        // for the batch, and once for all that comes meanwhile: 1,024 blocks of 256 KiB
+        // take 151 of these instead of 2,031, and 8 % less time (`npm run bench`). Where
+        // there is no window the remote goes on anyway, and the stream would fill.
+        if (window > 0) { await nextTask() }
       } else if (ended && stream.readBufferLength === 0) {
         return
       } else if (failure != null) {
@@ -165,9 +180,6 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
   // is rightly sent to a paused stream aborts it. With a window as large as the
   // buffer (there is no public way to set it) a reader of 1 GiB over TCP that
   // paused after 256 MiB held 4.1 MiB and not 16.1, and read as fast as before.
-  const muxed: Stream & { maxStreamWindowSize?: number } = stream
-  const window = muxed.maxStreamWindowSize ?? 0
-
   if (window > stream.maxReadBufferLength) {
     muxed.maxStreamWindowSize = stream.maxReadBufferLength
     // what the remote was allowed before now must fit as well
@@ -175,13 +187,18 @@ export function streamToDuplex (stream: Stream, options: StreamToDuplexOptions =
   }
 
   lost.promise.catch(() => {}) // there may be no sink to tell
-  stream.addEventListener('message', (evt) => { unread.append(evt.data); wakeSource() }, listening)
+  stream.addEventListener('message', (evt) => {
+    unread.append(evt.data)
+    wakeSource()
+    // a resume() that dispatches this goes on to start the muxer, so only after that
+    if (!resuming) { pause() }
+  }, listening)
   stream.addEventListener('remoteCloseWrite', () => { ended = true; wakeSource() }, listening)
   stream.addEventListener('drain', () => { wakeSink() }, listening)
   stream.addEventListener('close', onClose, listening)
   signal?.addEventListener('abort', () => { stream.abort(signal.reason) }, listening)
 
-  if (stream.readStatus === 'readable') { stream.pause() }
+  pause()
 
   if (stream.status === 'aborted') {
     onClose({ error: new StreamAbortedError() })

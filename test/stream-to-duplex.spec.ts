@@ -3,6 +3,7 @@ import { multiaddrConnectionPair, streamPair } from '@libp2p/utils'
 import { expect } from 'aegir/chai'
 import all from 'it-all'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { nextTask } from '../src/exchange/next-task.ts'
 import { streamToDuplex } from '../src/stream-to-duplex.ts'
 import type { MultiaddrConnection, Stream } from '@libp2p/interface'
 
@@ -470,6 +471,42 @@ describe('stream-to-duplex', () => {
 
       got += await drain(source)
       expect(got).to.equal(64 * MIB)
+      await sunk
+    })
+
+    it('should let the remote send on after the answer to what it sent', async () => {
+      const pair = await yamuxPair()
+      const { source, sink } = streamToDuplex(pair.stream)
+      const sent: string[] = []
+      const send = pair.connection.send.bind(pair.connection)
+
+      // the second byte of a frame tells what it is
+      pair.connection.send = data => {
+        sent.push(['data', 'window'][data.subarray(1, 2)[0]])
+        return send(data)
+      }
+
+      const sunk = sink((async function * () {
+        for await (const { byteLength } of source) {
+          yield new Uint8Array(byteLength)
+        }
+      })())
+
+      const ask = async (): Promise<void> => {
+        const answer = event(pair.remote, 'message')
+        pair.remote.send(new Uint8Array(100))
+        await answer
+        // one that the duplex waits for has begun before
+        await nextTask()
+      }
+
+      // the first window is told when the stream is new
+      await ask()
+      sent.length = 0
+      await ask()
+      expect(sent).to.deep.equal(['data', 'window'])
+
+      await pair.remote.close()
       await sunk
     })
 

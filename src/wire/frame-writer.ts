@@ -81,9 +81,11 @@ export class FrameWriter {
     })
 
     this.#rpcOpened = true
-    this.#flushSlab()
+
     // a HASHES is never split, so it may be longer than the default limit
-    this.#list.append(lp.encode.single(frame, { maxDataLength: frame.byteLength }))
+    for (const part of lp.encode.single(frame, { maxDataLength: frame.byteLength })) {
+      this.#bytes(part)
+    }
   }
 
   /**
