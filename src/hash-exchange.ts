@@ -402,12 +402,14 @@ async function run (exchange: Exchange, stream: Stream): Promise<void> {
     }
   }, { once: true })
 
-  const duplex = streamToDuplex(stream)
+  const { source, sink } = streamToDuplex(stream)
 
-  try {
-    await pipe(duplex, exchange, duplex)
-  } catch (err) {
-    exchange.loseOutput(toError(err))
-    throw err
-  }
+  await pipe(source, exchange, async source => {
+    try {
+      await sink(source)
+    } catch (err) {
+      exchange.loseOutput(toError(err))
+      throw err
+    }
+  })
 }

@@ -298,7 +298,8 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
         }
       }
     } finally {
-      if (!this.#closing.over) {
+      // where the stream is lost, it tells the reader why
+      if (!this.#closing.over && !this.#outputLost) {
         this.end(new UnexpectedEndError('The stream was closed for writing before the exchange was closed'))
       }
     }

@@ -85,7 +85,8 @@ describe('what one peer may add in a day', () => {
   })
 
   it('stops a large block before it has come to its end', async () => {
-    const large = block(0, 3 * 1024 * 1024)
+    // more than may be on its way before the remote hears of it
+    const large = block(0, 16 * 1024 * 1024)
     const there = await createReplica({ store: await memoryStore([large]) })
     const here = await createReplica({ maxBytes: 1024 * 1024 })
     const result = await here.service.replicate(there.addresses)
