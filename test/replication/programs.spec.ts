@@ -261,6 +261,11 @@ describe(`programs of two and three peers (seed ${seed})`, () => {
 
       await Promise.all(peers.map(async peer => peer.quiet()))
 
+      // what one has given up must have reached the other, which would go on with it
+      for (let i = 0; i < MAX_CLOSING && peers.some(({ replica }) => replica.service.exchanges.length > 0); i++) {
+        await laps(1)
+      }
+
       for (const { below } of peers) {
         expect(await wrongIn(below)).to.be.empty()
       }
