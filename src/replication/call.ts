@@ -30,6 +30,10 @@ export class Call {
   public readonly peer: PeerId
   public readonly mode: ReplicateMode
   public readonly live: boolean
+  /**
+   * If it has settled, so that nothing counts for it any more
+   */
+  public ended = false
 
   readonly #options: ReplicateOptions
   readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], confirmed: false }

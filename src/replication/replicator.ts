@@ -63,9 +63,10 @@ export class Replicator implements ReplicationOwner {
   readonly #exchanges = new Map<string, Set<ReplicationExchange>>()
   readonly #calls = new Map<ReplicationExchange, Set<Call>>()
   // the calls that go on, and which of them count what happens on an exchange:
-  // those that ride on it, and those that were there when it was opened
+  // those that ride on it, and those that were there when it was opened. Also of one
+  // that is over, as what has come over it may still be on its way into the store.
   readonly #active = new Map<string, Set<Call>>()
-  readonly #counting = new Map<ReplicationExchange, Set<Call>>()
+  readonly #counting = new WeakMap<ReplicationExchange, Set<Call>>()
   // calls that wait for one to be opened by a peer
   readonly #waiting = new Map<string, Set<Waker>>()
   // the peers to whom one is being opened
@@ -156,6 +157,7 @@ export class Replicator implements ReplicationOwner {
     try {
       return await this.#replicate(call, options)
     } finally {
+      call.ended = true
       calls.delete(call)
 
       if (calls.size === 0) {
@@ -234,18 +236,18 @@ export class Replicator implements ReplicationOwner {
   onReceived (exchange: ReplicationExchange, hash: string, bytes: number): void {
     this.#owner.onReceived(bytes)
     this.#owner.dispatch('received', { peer: exchange.remotePeer, hash, bytes })
-    this.#counting.get(exchange)?.forEach(call => { call.onReceived(hash, bytes) })
+    this.#count(exchange, call => { call.onReceived(hash, bytes) })
   }
 
   onSent (exchange: ReplicationExchange, hash: string, bytes: number): void {
     this.#owner.onSent(bytes)
-    this.#counting.get(exchange)?.forEach(call => { call.onSent(hash, bytes) })
+    this.#count(exchange, call => { call.onSent(hash, bytes) })
   }
 
   onFailed (exchange: ReplicationExchange, { hash, error }: ExchangeFailure): void {
     this.#owner.onFailed(error)
     this.#owner.dispatch('failed', { peer: exchange.remotePeer, hash, error })
-    this.#counting.get(exchange)?.forEach(call => { call.onFailed({ hash, error }) })
+    this.#count(exchange, call => { call.onFailed({ hash, error }) })
   }
 
   onProgress (exchange: ReplicationExchange, type: 'offered' | 'listed' | 'bytes'): void {
@@ -285,7 +287,14 @@ export class Replicator implements ReplicationOwner {
     }
 
     this.#calls.delete(exchange)
-    this.#counting.delete(exchange)
+  }
+
+  #count (exchange: ReplicationExchange, does: (call: Call) => void): void {
+    this.#counting.get(exchange)?.forEach(call => {
+      if (!call.ended) {
+        does(call)
+      }
+    })
   }
 
   readonly #onPut = (): void => {
