@@ -90,15 +90,20 @@ export class Announcer {
   }
 
   /**
-   * Writes one message, as more would keep answers and bodies waiting
+   * Writes one message, as more would keep answers and bodies waiting. Returns if
+   * there was one.
    */
-  fill (): void {
+  fill (): boolean {
     const batch = this.#batches.shift()
 
-    if (batch != null) {
-      this.#writer.rpc({ type: RPCType.AVAILABLE, hashes: batch.hashes, sequence: batch.sequence })
-      this.#tellRoom()
+    if (batch == null) {
+      return false
     }
+
+    this.#writer.rpc({ type: RPCType.AVAILABLE, hashes: batch.hashes, sequence: batch.sequence })
+    this.#tellRoom()
+
+    return true
   }
 
   /**

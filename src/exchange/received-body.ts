@@ -169,7 +169,7 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     } else if (this.#readers != null && this.#readers.length > 0) {
       this.#readers.shift()?.resolve({ done: false, value: part })
     } else {
-      this.#parts.push(part.length <= COPY_BYTES ? new Uint8Array(part) : part)
+      this.#keep(part.length <= COPY_BYTES ? new Uint8Array(part) : part)
       this.#count(part.length + PART_COST)
     }
   }
@@ -243,6 +243,15 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   async return (): Promise<IteratorResult<Uint8Array>> {
     this.cancel(new AbortError('The reader of the response stopped'))
     return { done: true, value: undefined }
+  }
+
+  #keep (part: Uint8Array): void {
+    if (this.#parts.length === 0) {
+      // often there is no other one, and an empty array would get room for 17
+      this.#parts = [part]
+    } else {
+      this.#parts.push(part)
+    }
   }
 
   #gather (part: Uint8Array): void {

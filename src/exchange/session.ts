@@ -29,6 +29,12 @@ import type { Uint8ArrayList } from 'uint8arraylist'
 const MAX_TASK_MS = 50
 
 /**
+ * How many messages are worked through before those have their turn for whom they
+ * came: until then all that has come of small blocks is kept, of 25,000 in a window
+ */
+const MESSAGES_AT_ONCE = 1024
+
+/**
  * Who is told what happens
  */
 export interface SessionOwner {
@@ -267,7 +273,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       this.#clock.start()
 
       while (true) {
-        this.#fill()
+        const announced = this.#fill()
 
         if (this.#writer.byteLength > 0 && this.#provider.reading) {
           await this.#join()
@@ -289,6 +295,12 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
           }
 
           yield bytes
+
+          if (announced) {
+            // otherwise what the remote asks for is not read before all is announced,
+            // or as much as a window takes, and all of that waits at the remote
+            await nextTask()
+          }
         } else if (this.#isOver) {
           this.#finish()
           return
@@ -531,7 +543,9 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * first, then bodies, then one announcement. What is long waits until the
    * remote has read what was sent before, unless it waits for the end of it all.
    */
-  #fill (): void {
+  #fill (): boolean {
+    let announced = false
+
     if (this.#seen != null && !this.#closing.sent) {
       this.#writer.rpc({ type: RPCType.SEEN, sequence: this.#seen + 1 })
       this.#seen = undefined
@@ -543,13 +557,15 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     this.#provider.fill(mayBeLong)
 
     if (mayBeLong) {
-      this.announcer.fill()
+      announced = this.announcer.fill()
     }
 
     if (this.#closing.begun && !this.#closing.sent && this.requester.settled && this.#provider.answered && this.announcer.idle) {
       this.#closing.sent = true
       this.#writer.rpc({ type: RPCType.CLOSE })
     }
+
+    return announced
   }
 
   async #readChunk (chunk: Uint8Array | Uint8ArrayList): Promise<void> {
@@ -572,6 +588,8 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
         // a chunk may hold many small messages, and others must have their turn
         await new Promise(resolve => setTimeout(resolve))
         began = Date.now()
+      } else if (i % MESSAGES_AT_ONCE === 0) {
+        await Promise.resolve()
       }
 
       while (this.#isFull && this.error == null) {

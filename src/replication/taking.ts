@@ -431,16 +431,14 @@ export class Taking implements Offerer {
    * Those that are not here and wanted
    */
   async #lacking (hashes: string[]): Promise<string[]> {
-    const known = new Set(hashes.filter(hash => this.#owner.verifier.knows(hash)))
-    const candidates = [...known]
-
-    this.ignored += hashes.length - candidates.length
-    this.#owner.onUseless(hashes.length - candidates.length)
-
     const watch = this.#owner.table.watch()
 
     try {
-      const had = await this.#had(candidates)
+      const { candidates, had } = await this.#lookUp(hashes)
+
+      this.ignored += hashes.length - candidates.length
+      this.#owner.onUseless(hashes.length - candidates.length)
+
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
       const wanted = await allOf(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
@@ -452,11 +450,22 @@ export class Taking implements Offerer {
   }
 
   /**
-   * Which of them are here. Most stores know that at once.
+   * Those that are names of blocks, and which of them are here. Most stores know that
+   * at once; and each hash is asked about at once, as it is decoded for both.
    */
-  async #had (hashes: string[]): Promise<boolean[]> {
+  async #lookUp (hashes: string[]): Promise<{ candidates: string[], had: boolean[] }> {
+    const candidates: string[] = []
+    const had: Array<boolean | Promise<boolean>> = []
+
     try {
-      return await allOf(hashes.map(hash => this.#owner.store.has(hash)))
+      for (const hash of new Set(hashes)) {
+        if (this.#owner.verifier.knows(hash)) {
+          candidates.push(hash)
+          had.push(this.#owner.store.has(hash))
+        }
+      }
+
+      return { candidates, had: await allOf(had) }
     } catch (err: any) {
       throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
     }

@@ -45,7 +45,7 @@ export class Want {
   /**
    * Who offers it
    */
-  public readonly offers: Offer[] = []
+  public readonly offers: Offer[]
   /**
    * From whom it is being fetched
    */
@@ -60,8 +60,10 @@ export class Want {
    */
   public error?: Error
 
-  constructor (hash: string) {
+  constructor (hash: string, offer: Offer) {
     this.hash = hash
+    // one that is empty first has room for 17
+    this.offers = [offer]
   }
 
   offerOf (from: Offerer): Offer | undefined {
@@ -108,19 +110,11 @@ export class WantTable {
    * it does not if an earlier announcement of the peer does already.
    */
   offer (hash: string, from: Offerer, batch?: Batch): boolean {
-    let want = this.#wants.get(hash)
+    const want = this.#wants.get(hash)
+    const known = want?.offerOf(from)
 
-    if (want == null) {
-      want = new Want(hash)
-      this.#wants.set(hash, want)
-    }
-
-    const known = want.offerOf(from)
-
-    if (known == null) {
-      want.offers.push({ from, batch, failed: false })
-      this.#count(from, 1)
-      from.onOffered(want)
+    if (want == null || known == null) {
+      this.#add(want, hash, { from, batch, failed: false })
       return true
     }
 
@@ -184,6 +178,19 @@ export class WantTable {
     }
 
     this.#retry(want, from, err)
+  }
+
+  #add (known: Want | undefined, hash: string, offer: Offer): void {
+    const want = known ?? new Want(hash, offer)
+
+    if (known != null) {
+      known.offers.push(offer)
+    } else {
+      this.#wants.set(hash, want)
+    }
+
+    this.#count(offer.from, 1)
+    offer.from.onOffered(want)
   }
 
   #retry (want: Want, from: Offerer, err?: Error): void {

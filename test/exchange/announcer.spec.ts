@@ -1,4 +1,5 @@
 import { expect } from 'aegir/chai'
+import { nextTask } from '../../src/exchange/next-task.ts'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
 import { collectText, manyHashes, nothing, serve, text } from '../fixtures/content.ts'
@@ -36,6 +37,20 @@ describe('exchange: provide', () => {
     await peer.sync()
 
     expect(peer.messages.filter(({ type }) => type === RPCType.AVAILABLE)).to.have.lengthOf(1)
+  })
+
+  it('gives way after each message, so that others are heard before all is announced', async () => {
+    const ex = exchange(nothing)
+    const peer = new ScriptedPeer(ex)
+    const hashes = manyHashes(20_000)
+
+    void ex.provide(hashes)
+    await peer.message(RPCType.AVAILABLE)
+    await nextTask()
+
+    expect(peer.hashesOf(RPCType.AVAILABLE).length).to.be.below(5000)
+    await peer.message(RPCType.AVAILABLE, 20)
+    expect(peer.hashesOf(RPCType.AVAILABLE)).to.deep.equal(hashes)
   })
 
   it('announces nothing for an empty list', async () => {

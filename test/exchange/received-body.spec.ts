@@ -1,7 +1,7 @@
 import { expect } from 'aegir/chai'
 import { exchange } from '../../src/index.ts'
 import { RPCType } from '../../src/wire/rpc-codec.ts'
-import { collect, collectText, content, firstOf, nothing, outcome, repeat, text, WatchedSource } from '../fixtures/content.ts'
+import { collect, collectText, content, firstOf, manyHashes, nothing, outcome, repeat, text, WatchedSource } from '../fixtures/content.ts'
 import { names, next, nextOf, record } from '../fixtures/events.ts'
 import { connectPair } from '../fixtures/pair.ts'
 import { ScriptedPeer } from '../fixtures/scripted-peer.ts'
@@ -594,6 +594,40 @@ describe('exchange: the stream of a response', () => {
     expect((await collect(stream)).byteLength).to.equal(1001)
     await peer.sync()
     expect(recorded.available).to.deep.equal(['b'])
+  })
+
+  it('gives many small bodies to their readers before all that came with them has been worked through', async () => {
+    const ex = exchange(nothing)
+    const peer = new ScriptedPeer(ex)
+    const hashes = manyHashes(5000)
+    const done = Promise.withResolvers<void>()
+    let read = 0
+    let held = 0
+    let most = 0
+
+    ex.addEventListener('response', ({ detail: response }) => {
+      most = Math.max(most, ++held)
+
+      void response.bytes().then(() => {
+        held--
+
+        if (++read === hashes.length) {
+          done.resolve()
+        }
+      })
+    })
+    ex.request(hashes)
+    await peer.message(RPCType.REQUEST, 5)
+
+    // in one chunk
+    for (let request = 0; request < 5; request++) {
+      peer.hashes(...hashes.slice(request * 1000, (request + 1) * 1000).map((hash, i): [string, number] => [hash, request * 1000 + i]))
+    }
+
+    hashes.forEach((_, i) => { peer.body(2, i, text('small')) })
+    await done.promise
+
+    expect(most).to.be.below(1100)
   })
 
   it('does not keep the buffers of the network alive for small parts', async () => {

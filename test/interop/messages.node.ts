@@ -385,6 +385,8 @@ describe('messages between ours and originals', () => {
     ours.seen(1)
     ours.request('b')
     raw.send({ type: 'HASHES' })
+    // its multiplexer throws if the end comes while it works on what came before
+    await raw.content(1)
     raw.send({ type: 'CLOSE' })
     await ours.close()
 
