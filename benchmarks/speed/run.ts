@@ -4,8 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { distanceTo } from './far.ts'
 import { setOf, warmUpOf } from './works.ts'
 import type { BlockSet } from './content.ts'
+import type { Distance } from './far.ts'
 import type { Command, Report, SideInit } from './side.ts'
 import type { Work } from './works.ts'
 import type { ChildProcess } from 'node:child_process'
@@ -113,6 +115,7 @@ export async function run (system: string, work: Work, { execArgv = [], signal }
 
   const folder = await mkdtemp(join(tmpdir(), 'hash-exchange-bench-'))
   const sides: Side[] = []
+  const distances: Distance[] = []
   const kill = (): void => { sides.forEach(side => { side.kill(signal?.reason) }) }
 
   const start = async (count: number, name: string, addresses?: string[]): Promise<Side[]> => {
@@ -126,7 +129,18 @@ export async function run (system: string, work: Work, { execArgv = [], signal }
 
   try {
     const providers = await start(work.providers ?? 1, 'provider')
-    const addresses = (await all(providers, async side => side.started())).map(({ address }) => address ?? '')
+    const near = (await all(providers, async side => side.started())).map(({ address }) => address ?? '')
+
+    const addresses = await all(near, async address => {
+      if (work.distance == null) {
+        return address
+      }
+
+      const distance = await distanceTo(address, work.distance)
+      distances.push(distance)
+
+      return distance.address
+    })
     const receivers = await start(work.receivers ?? 1, 'receiver', addresses)
 
     await all(receivers, async side => side.started())
@@ -207,6 +221,7 @@ export async function run (system: string, work: Work, { execArgv = [], signal }
   } finally {
     signal?.removeEventListener('abort', kill)
     sides.forEach(side => { side.kill(new Error('The run is over')) })
+    distances.forEach(distance => { distance.close() })
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -16,6 +16,10 @@ export interface Work {
    * Fetches one block after the other, and tells the median time of one
    */
   firstByte?: boolean
+  /**
+   * How far away the providers are, as the time that all takes each way, in ms
+   */
+  distance?: number
   providers?: number
   receivers?: number
   /**
@@ -27,6 +31,7 @@ export interface Work {
 const KIB = 1024
 const MIB = 1024 * KIB
 
+const ASKED = ['raw', 'exchange', 'original', 'original-libp2p', 'helia', 'hypercore']
 const NETWORKED = ['raw', 'checked', 'exchange', 'memory', 'level', 'fs', 'original', 'original-libp2p', 'helia', 'hypercore']
 
 export const WORKS: Record<string, Work> = {
@@ -50,7 +55,16 @@ export const WORKS: Record<string, Work> = {
     size: 4 * KIB,
     warmUp: 2000,
     firstByte: true,
-    systems: ['raw', 'exchange', 'original', 'original-libp2p', 'helia', 'hypercore']
+    systems: ASKED
+  },
+  'first-byte-far': {
+    title: 'first byte of 4 KiB, 25 ms away',
+    count: 40,
+    size: 4 * KIB,
+    warmUp: 40,
+    firstByte: true,
+    distance: 25,
+    systems: ASKED
   },
   'ten-from-one': { title: '10 x 5,000 x 4 KiB from one', count: 5000, size: 4 * KIB, warmUp: 500, receivers: 10, systems: NETWORKED },
   'one-from-ten': { title: '20,000 x 4 KiB from ten', count: 20_000, size: 4 * KIB, warmUp: 2000, providers: 10, systems: NETWORKED }
