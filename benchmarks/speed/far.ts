@@ -1,6 +1,5 @@
-import { once } from 'node:events'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import { multiaddr } from '@multiformats/multiaddr'
+import { TcpProxy } from '../../test/fixtures/tcp-proxy.ts'
 
 /**
  * The port in an address of any of the systems
@@ -15,7 +14,7 @@ export interface Distance {
    * Where it is dialled instead
    */
   address: string
-  close(): void
+  stop(): Promise<void>
 }
 
 /**
@@ -25,33 +24,12 @@ export interface Distance {
  * @param ms - how long, each way
  */
 export async function distanceTo (address: string, ms: number): Promise<Distance> {
-  const port = Number(PORT.exec(address)?.[0])
-  const sockets = new Set<Socket>()
+  const proxy = await TcpProxy.before(multiaddr(`/ip4/127.0.0.1/tcp/${PORT.exec(address)?.[0]}`))
 
-  const pass = (from: Socket, to: Socket): void => {
-    sockets.add(from)
-    from.on('data', bytes => { setTimeout(() => { to.write(bytes) }, ms) })
-    from.on('end', () => { setTimeout(() => { to.end() }, ms) })
-    // what that ends is told by the sides
-    from.on('error', () => { to.destroy() })
-    from.on('close', () => { sockets.delete(from) })
-  }
-
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, near => {
-    const far = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true })
-
-    pass(near, far)
-    pass(far, near)
-  })
-
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  proxy.faults = { delay: ms }
 
   return {
-    address: address.replace(PORT, String((server.address() as AddressInfo).port)),
-    close () {
-      server.close()
-      sockets.forEach(socket => { socket.destroy() })
-    }
+    address: address.replace(PORT, PORT.exec(proxy.address.toString())?.[0] ?? ''),
+    stop: async () => { await proxy.stop() }
   }
 }

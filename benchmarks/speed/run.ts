@@ -221,7 +221,7 @@ export async function run (system: string, work: Work, { execArgv = [], signal }
   } finally {
     signal?.removeEventListener('abort', kill)
     sides.forEach(side => { side.kill(new Error('The run is over')) })
-    distances.forEach(distance => { distance.close() })
+    await all(distances, async distance => distance.stop())
     await rm(folder, { recursive: true, force: true })
   }
 }

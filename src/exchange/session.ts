@@ -542,6 +542,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
    * Writes what can be sent now, up to one full send: answers and requests
    * first, then bodies, then one announcement. What is long waits until the
    * remote has read what was sent before, unless it waits for the end of it all.
+   * Returns if something was announced.
    */
   #fill (): boolean {
     let announced = false

@@ -35,7 +35,8 @@ const SHA2_256_CID_BYTES = CID_PREFIX.length + SHA2_256_BYTES + 2
 
 /**
  * How many CIDs have their bytes in one buffer. A buffer for each takes longer than
- * all else of a CID; and one CID that is kept keeps 1 kB.
+ * all else of a CID; and one CID that is kept keeps 1 kB. As those of small Buffers
+ * of Node.js, it is not to be transferred.
  */
 const CIDS_AT_ONCE = 28
 
@@ -201,7 +202,8 @@ export function parseBlockHash (hash: string): CID | undefined {
 }
 
 function cidOfSha256 (multihash: Uint8Array<ArrayBuffer>): CID {
-  if (room.offset === room.buffer.byteLength) {
+  // a buffer that somebody has transferred to a worker has no bytes any more
+  if (room.offset + SHA2_256_CID_BYTES > room.buffer.byteLength) {
     room = { buffer: new ArrayBuffer(CIDS_AT_ONCE * SHA2_256_CID_BYTES), offset: 0 }
   }
 

@@ -24,6 +24,7 @@ export interface BlockStoreInit {
   /**
    * Where the blocks are, under CIDs of version 1 of raw bytes. It must be open,
    * and can have other blocks as well. To be given together with the datastore.
+   * Several CIDs have their bytes in one buffer: it must not transfer that.
    *
    * @default in memory
    */

@@ -36,6 +36,15 @@ describe('block hashes', () => {
     }
   })
 
+  it('are known when the bytes of the CID of another one were transferred', () => {
+    const others = [2, 3].map(seed => blockHash(Digest.create(SHA2_256, content(seed, 32))))
+
+    structuredClone(null, { transfer: [checkBlockHash(others[0]).bytes.buffer] })
+
+    expect(parseBlockHash(others[1])?.toString()).to.equal(others[1])
+    expect(parseBlockHash(hash)?.toString()).to.equal(hash)
+  })
+
   it('are those that CIDs were parsed of, and no others', () => {
     const other = blockHash(Digest.create(0x12, content(99, 32)))
     const cids = [hash, other].map(hash => checkBlockHash(hash))
