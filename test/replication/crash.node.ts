@@ -16,7 +16,7 @@ import type { FolderStore } from '../fixtures/folder-store.ts'
 import type { Replica } from '../fixtures/replicas.ts'
 
 const KIB = 1024
-const RUNS = runs(5, 50)
+const RUNS = runs(3, 50)
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 // small ones, some that are put as they come, and small ones again
