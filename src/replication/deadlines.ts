@@ -1,43 +1,47 @@
 export interface Task {
+  /**
+   * When it began, in ms
+   */
   began: number
-  onLate(err: Error): void
 }
 
 /**
  * A time-out for each of many tasks that go on at the same time, with one timer
  */
-export class Deadlines {
+export class Deadlines<T extends Task> {
   readonly #ms: number
+  readonly #onLate: (task: T, err: Error) => void
   // the oldest first
-  readonly #tasks = new Set<Task>()
+  readonly #tasks = new Set<T>()
   #timer?: ReturnType<typeof setTimeout>
 
   /**
    * @param ms - how long each may take
+   * @param onLate - told of each that takes longer. It must end it.
    */
-  constructor (ms: number) {
+  constructor (ms: number, onLate: (task: T, err: Error) => void) {
     this.#ms = ms
+    this.#onLate = onLate
+  }
+
+  begin (task: T): void {
+    task.began = performance.now()
+    this.#tasks.add(task)
+    this.#timer ??= setTimeout(() => { this.#check() }, this.#ms)
   }
 
   /**
-   * A task begins. Returns what is to be given to `end()`.
+   * Returns false if it has ended before
    */
-  begin (onLate: (err: Error) => void): Task {
-    const task = { began: performance.now(), onLate }
-
-    this.#tasks.add(task)
-    this.#timer ??= setTimeout(() => { this.#check() }, this.#ms)
-
-    return task
-  }
-
-  end (task: Task): void {
-    this.#tasks.delete(task)
+  end (task: T): boolean {
+    const isOpen = this.#tasks.delete(task)
 
     if (this.#tasks.size === 0) {
       clearTimeout(this.#timer)
       this.#timer = undefined
     }
+
+    return isOpen
   }
 
   #check (): void {
@@ -53,8 +57,7 @@ export class Deadlines {
         return
       }
 
-      this.#tasks.delete(task)
-      task.onLate(new Error(`it took longer than ${this.#ms} ms`))
+      this.#onLate(task, new Error(`it took longer than ${this.#ms} ms`))
     }
   }
 }

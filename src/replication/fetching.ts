@@ -3,7 +3,7 @@ import { toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
 import { joined } from '../exchange/gathered-bytes.ts'
 import { checkBlockHash } from '../store/block-hash.ts'
-import type { Intake } from './intake.ts'
+import type { Intake, PutOwner } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { PeerRecords } from './peers.ts'
 import type { Offerer, Want, WantTable } from './want-table.ts'
@@ -53,6 +53,33 @@ export interface FetchingOwner {
 }
 
 /**
+ * What comes for one want
+ */
+class Delivery implements PutOwner {
+  public readonly want: Want
+  public readonly response: ReceivedResponse
+  /**
+   * How many bytes have come
+   */
+  public bytes = 0
+  readonly #fetching: Fetching
+
+  constructor (want: Want, response: ReceivedResponse, fetching: Fetching) {
+    this.want = want
+    this.response = response
+    this.#fetching = fetching
+  }
+
+  onStored (sequence: number): void {
+    this.#fetching.onStored(this, sequence)
+  }
+
+  onError (err: Error): void {
+    this.#fetching.onError(this, err)
+  }
+}
+
+/**
  * What is fetched from one peer, of what it offers: from the request to the store
  */
 export class Fetching {
@@ -69,7 +96,7 @@ export class Fetching {
   // those of them whose content has begun to come
   readonly #coming = new Map<string, ReceivedResponse>()
   // what has begun to come in this task, and perhaps come to its end
-  #begun: Array<[Want, ReceivedResponse]> = []
+  #begun: Delivery[] = []
   readonly #wrong = new Set<string>()
   #window = MIN_WINDOW
   #came = 0
@@ -142,7 +169,7 @@ export class Fetching {
       return false
     }
 
-    if (this.#begun.push([want, response]) === 1) {
+    if (this.#begun.push(new Delivery(want, response, this)) === 1) {
       queueMicrotask(() => { this.#receiveAll() })
     }
 
@@ -200,90 +227,89 @@ export class Fetching {
     this.#coming.clear()
   }
 
-  /**
-   * Of small blocks many come in one task: what has come as a whole is put at
-   * once, which takes a fraction of the time
-   */
-  #receiveAll (): void {
-    for (const [want, response] of this.#begun.splice(0)) {
-      const parts = this.#owner.intake.hasRoom ? response.takeAll() : undefined
+  // Delivery, whose errors, as of one of the application's metrics, nobody else would hear of
 
-      if (parts == null) {
-        this.#receive(want, response).catch(err => { this.#owner.onFatal(toError(err)) })
-      } else {
-        this.#receiveWhole(want, response, joined(parts))
-      }
-    }
-  }
-
-  #receiveWhole (want: Want, response: ReceivedResponse, content: Uint8Array): void {
-    const bytes = content.length
-    const onStored = (sequence: number): void => { this.#settle(() => { this.#onStored(want, sequence, bytes, bytes) }) }
-    const onError = (err: Error): void => { this.#settle(() => { this.#onError(want, response, err, bytes) }) }
+  onStored (delivery: Delivery, sequence: number): void {
+    const { want, bytes } = delivery
 
     try {
-      this.#onBytes(bytes)
-      this.#owner.intake.put(checkBlockHash(want.hash), want.hash, content, onStored, onError)
-    } catch (err: any) {
-      onError(toError(err))
-    }
-  }
-
-  async #receive (want: Want, response: ReceivedResponse): Promise<void> {
-    let came = 0
-
-    this.#coming.set(want.hash, response)
-
-    try {
-      const { sequence, bytes } = await this.#owner.intake.take(checkBlockHash(want.hash), want.hash, response.stream[Symbol.asyncIterator](), bytes => {
-        came += bytes
-        this.#onBytes(bytes)
-      })
-
-      this.#onStored(want, sequence, bytes, came)
-    } catch (err) {
-      this.#onError(want, response, toError(err), came)
-    }
-  }
-
-  /**
-   * Nobody else would hear of an error, as of one of the application's metrics
-   */
-  #settle (settle: () => void): void {
-    try {
-      settle()
+      this.#end(delivery)
+      this.#storeFailures = 0
+      this.#startUnfinished()
+      this.#owner.onReceived(want.hash, bytes)
+      this.#owner.table.stored(want, sequence)
+      this.#grow()
+      this.proceed()
     } catch (err) {
       this.#owner.onFatal(toError(err))
     }
   }
 
-  #onBytes (bytes: number): void {
+  onError (delivery: Delivery, err: Error): void {
+    try {
+      this.#end(delivery)
+      // where the error is ours the rest would hold up all others
+      delivery.response.abort(err)
+      this.#onNotReceived(delivery.want, err)
+      this.proceed()
+    } catch (err) {
+      this.#owner.onFatal(toError(err))
+    }
+  }
+
+  /**
+   * Of small blocks many come in one task: what has come as a whole is put at
+   * once, which takes a fraction of the time
+   */
+  #receiveAll (): void {
+    for (const delivery of this.#begun.splice(0)) {
+      const parts = this.#owner.intake.hasRoom ? delivery.response.takeAll() : undefined
+
+      if (parts == null) {
+        void this.#receive(delivery)
+      } else {
+        this.#receiveWhole(delivery, joined(parts))
+      }
+    }
+  }
+
+  #receiveWhole (delivery: Delivery, content: Uint8Array): void {
+    const { hash } = delivery.want
+
+    try {
+      this.#onBytes(delivery, content.length)
+      this.#owner.intake.put(checkBlockHash(hash), hash, content, delivery)
+    } catch (err: any) {
+      delivery.onError(toError(err))
+    }
+  }
+
+  async #receive (delivery: Delivery): Promise<void> {
+    const { want: { hash }, response } = delivery
+
+    this.#coming.set(hash, response)
+
+    try {
+      const sequence = await this.#owner.intake.take(checkBlockHash(hash), hash, response.stream[Symbol.asyncIterator](), bytes => { this.#onBytes(delivery, bytes) })
+
+      delivery.onStored(sequence)
+    } catch (err) {
+      delivery.onError(toError(err))
+    }
+  }
+
+  #onBytes (delivery: Delivery, bytes: number): void {
+    delivery.bytes += bytes
     this.receiving += bytes
     this.#unfinishedBytes += bytes
     this.#owner.records.add(this.#owner.peer, bytes)
     this.#owner.onBytes(bytes)
   }
 
-  #onStored (want: Want, sequence: number, bytes: number, came: number): void {
-    this.receiving -= came
+  #end ({ want, bytes }: Delivery): void {
+    this.receiving -= bytes
     this.#fetching.delete(want.hash)
     this.#coming.delete(want.hash)
-    this.#storeFailures = 0
-    this.#startUnfinished()
-    this.#owner.onReceived(want.hash, bytes)
-    this.#owner.table.stored(want, sequence)
-    this.#grow()
-    this.proceed()
-  }
-
-  #onError (want: Want, response: ReceivedResponse, err: Error, came: number): void {
-    this.receiving -= came
-    this.#fetching.delete(want.hash)
-    this.#coming.delete(want.hash)
-    // where the error is ours the rest would hold up all others
-    response.abort(err)
-    this.#onNotReceived(want, err)
-    this.proceed()
   }
 
   #onNotReceived (want: Want, err: Error): void {

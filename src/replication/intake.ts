@@ -2,6 +2,7 @@ import { LimitError, StoreError, toError } from '../errors.ts'
 import { joined } from '../exchange/gathered-bytes.ts'
 import { Waker } from '../exchange/waker.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Task } from './deadlines.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { Verifier } from './verify.ts'
 import type { Store } from '../store/store.ts'
@@ -32,6 +33,24 @@ interface StoreWatch {
 }
 
 /**
+ * Who is told what became of content. Not a promise or two functions, which would
+ * take a tenth of the time of a small block.
+ */
+export interface PutOwner {
+  onStored(sequence: number): void
+  onError(err: Error): void
+}
+
+/**
+ * Content that is being put
+ */
+interface Put extends Task {
+  hash: string
+  bytes: number
+  owner: PutOwner
+}
+
+/**
  * Checks what comes and puts it into the store
  */
 export class Intake {
@@ -46,21 +65,21 @@ export class Intake {
   // blocks that must be held as a whole
   #whole = 0
   readonly #room = new Set<Waker>()
-  readonly #puts: Deadlines
+  readonly #puts: Deadlines<Put>
 
   constructor (store: Store, verifier: Verifier, limits: ReplicationLimits) {
     this.#store = store
     this.#verifier = verifier
     this.#limits = limits
-    this.#puts = new Deadlines(limits.storeTimeout)
+    this.#puts = new Deadlines(limits.storeTimeout, (put, err) => { this.#fail(put, err) })
   }
 
   /**
-   * Stores content that comes, after it was checked. Resolves to its sequence and
-   * size. Rejects with HashMismatchError, StoreError, what `onBytes` throws, or
+   * Stores content that comes, after it was checked. Resolves to its sequence.
+   * Rejects with HashMismatchError, StoreError, what `onBytes` throws, or
    * the error of the source.
    */
-  async take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void): Promise<{ sequence: number, bytes: number }> {
+  async take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void): Promise<number> {
     const streams = this.#verifier.streams(cid)
 
     if (streams) {
@@ -81,7 +100,7 @@ export class Intake {
     }
   }
 
-  async #take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void, max: number, whole = false): Promise<{ sequence: number, bytes: number }> {
+  async #take (cid: CID, hash: string, source: AsyncIterator<Uint8Array>, onBytes: (bytes: number) => void, max: number, whole = false): Promise<number> {
     const parts: Uint8Array[] = []
     let bytes = 0
     let held = 0
@@ -121,7 +140,7 @@ export class Intake {
         this.#joining += part.length
 
         if (!whole && (bytes > max || this.#joining > MAX_JOINING_BYTES)) {
-          return { sequence: await this.#putParts(cid, hash, parts, next, release), bytes }
+          return await this.#putParts(cid, hash, parts, next, release)
         }
 
         if (bytes > max) {
@@ -132,7 +151,7 @@ export class Intake {
       release()
     }
 
-    return { sequence: await this.#putWhole(cid, hash, joined(parts)), bytes }
+    return this.#putWhole(cid, hash, joined(parts))
   }
 
   /**
@@ -144,10 +163,9 @@ export class Intake {
 
   /**
    * As `take`, of content that is here as a whole. It must not be a view of a
-   * larger buffer, which would be kept with it. Throws as well. There are
-   * callbacks as promises would take a tenth of the time of a small block.
+   * larger buffer, which would be kept with it. Throws as well.
    */
-  put (cid: CID, hash: string, content: Uint8Array, onStored: (sequence: number) => void, onError: (err: Error) => void): void {
+  put (cid: CID, hash: string, content: Uint8Array, owner: PutOwner): void {
     const max = this.#verifier.streams(cid) ? this.#limits.maxBlockBytes : Math.min(this.#limits.maxBlockBytes, this.#limits.maxHeldBlockBytes)
 
     if (content.length > max) {
@@ -157,7 +175,7 @@ export class Intake {
     const checked = this.#verifier.check(cid, content)
 
     if (checked == null) {
-      this.#putChecked(hash, content, onStored, onError)
+      this.#putChecked(hash, content, owner)
     } else {
       const release = (): void => {
         this.#complete -= content.length
@@ -167,10 +185,10 @@ export class Intake {
       this.#complete += content.length
       checked.then(() => {
         release()
-        this.#putChecked(hash, content, onStored, onError)
+        this.#putChecked(hash, content, owner)
       }, err => {
         release()
-        onError(err)
+        owner.onError(err)
       })
     }
   }
@@ -193,39 +211,44 @@ export class Intake {
       this.#makeRoom()
     }
 
-    return new Promise((resolve, reject) => { this.#putChecked(hash, content, resolve, reject) })
+    return new Promise((resolve, reject) => { this.#putChecked(hash, content, { onStored: resolve, onError: reject }) })
   }
 
-  #putChecked (hash: string, content: Uint8Array, onStored: (sequence: number) => void, onError: (err: Error) => void): void {
-    let open = true
+  #putChecked (hash: string, content: Uint8Array, owner: PutOwner): void {
+    const put = { began: 0, hash, bytes: content.length, owner }
 
-    // once: it may still end after it was late
-    const settle = (err?: unknown, sequence?: number): void => {
-      if (!open) {
-        return
-      }
-
-      open = false
-      this.#puts.end(task)
-      this.#unstored -= content.length
-      this.#makeRoom()
-
-      if (sequence != null) {
-        onStored(sequence)
-      } else {
-        onError(storeError(hash, toError(err)))
-      }
-    }
-
-    const task = this.#puts.begin(settle)
-
-    this.#unstored += content.length
+    this.#puts.begin(put)
+    this.#unstored += put.bytes
 
     try {
-      this.#store.put(hash, content).then(sequence => { settle(undefined, sequence) }, settle)
+      this.#store.put(hash, content).then(sequence => {
+        if (this.#end(put)) {
+          owner.onStored(sequence)
+        }
+      }, err => { this.#fail(put, err) })
     } catch (err) {
-      settle(err)
+      this.#fail(put, err)
     }
+  }
+
+  #fail (put: Put, err: unknown): void {
+    if (this.#end(put)) {
+      put.owner.onError(storeError(put.hash, toError(err)))
+    }
+  }
+
+  /**
+   * Returns false if it was late, and has ended with that
+   */
+  #end (put: Put): boolean {
+    if (!this.#puts.end(put)) {
+      return false
+    }
+
+    this.#unstored -= put.bytes
+    this.#makeRoom()
+
+    return true
   }
 
   /**
