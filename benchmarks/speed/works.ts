@@ -66,7 +66,7 @@ export const WORKS: Record<string, Work> = {
     distance: 25,
     systems: ASKED
   },
-  'ten-from-one': { title: '10 x 5,000 x 4 KiB from one', count: 5000, size: 4 * KIB, warmUp: 500, receivers: 10, systems: NETWORKED },
+  'ten-from-one': { title: '10 x 20,000 x 4 KiB from one', count: 20_000, size: 4 * KIB, warmUp: 5000, receivers: 10, systems: NETWORKED },
   'one-from-ten': { title: '20,000 x 4 KiB from ten', count: 20_000, size: 4 * KIB, warmUp: 2000, providers: 10, systems: NETWORKED }
 }
 
