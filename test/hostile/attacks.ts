@@ -194,7 +194,7 @@ export const ATTACKS: Record<string, Attack> = {
   'the same on as many streams as there may be': {
     streams: 32,
     run: async attacker => {
-      const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker)))
+      const peers = await beginMany(attacker)
       const hashes = OFFERED.map(({ hash }) => hash)
 
       // what comes is not read, so that all of it waits
@@ -380,7 +380,7 @@ export const COMPARING_ATTACKS: Record<string, Attack> = {
   'comparisons that never go on, on as many streams as there may be': {
     streams: 32,
     run: async attacker => {
-      const peers = await Promise.all(Array.from({ length: 32 }, async () => begin(attacker, PROTOCOL_4_1)))
+      const peers = await beginMany(attacker, PROTOCOL_4_1)
 
       peers.forEach(peer => { peer.rpc({ type: RPCType.CELLS, sequence: OFFERED.length, data: noCells(FIRST_CELLS * CELL_BYTES, true) }) })
       await over(attacker, peers[0])
@@ -427,6 +427,16 @@ async function begin (attacker: Attacker, protocol?: string): Promise<Replicatin
   peer.identify('log')
 
   return peer
+}
+
+/**
+ * On as many streams as there may be. One of them first: a muxer ends a connection on
+ * which more than ten are opened before the victim has got to know of it.
+ */
+async function beginMany (attacker: Attacker, protocol?: string): Promise<ReplicatingPeer[]> {
+  const first = await begin(attacker, protocol)
+
+  return [first, ...await Promise.all(Array.from({ length: 31 }, async () => begin(attacker, protocol)))]
 }
 
 /**

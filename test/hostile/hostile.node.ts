@@ -196,7 +196,10 @@ function attack (title: string, role: Role, attacks: Record<string, Attack>): vo
         let most = 0
 
         try {
-          expect(await attacker.hear()).to.have.property('begun', true)
+          const first = await attacker.hear<{ begun?: boolean, error?: string }>()
+
+          expect(first.error).to.equal(undefined)
+          expect(first.begun).to.be.true()
 
           const ended = attacker.hear<{ error?: string, asked: number, opened: number }>()
           // one that the victim ends is over then, however long that takes
