@@ -127,6 +127,26 @@ describe('a store that fails', () => {
     await expect(here.service.replicate(there.addresses)).to.eventually.be.rejected.with.property('name', 'StoreError')
   })
 
+  it('fails each hash that was put without a sequence, of small and of large blocks', async () => {
+    for (const size of [100, 1_500_000]) {
+      const there = await createReplica({ store: await memoryStore(blocks(0, 3, size)) })
+      const below = await memoryStore()
+      const here = await createReplica({
+        store: wrapStore(below, {
+          put: async (hash, source) => {
+            await below.put(hash, source)
+
+            return undefined as unknown as number
+          }
+        })
+      })
+      const { failed } = await here.service.replicate(there.addresses)
+
+      expect(failureNames(failed)).to.deep.equal({ StoreError: 3 })
+      expect(failed[0].error.message).to.include('put() must resolve to a sequence')
+    }
+  })
+
   it('ends the exchange when it cannot say what it has', async () => {
     const below = await memoryStore()
     const there = await createReplica({ store: await memoryStore(offered) })
