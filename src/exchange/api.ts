@@ -119,6 +119,16 @@ export interface ExchangeResponse {
   bytes(max?: number): Promise<Uint8Array>
 
   /**
+   * The same without a copy where all of it has come in one piece: to hash or parse it,
+   * or to write it somewhere. As a view into a larger buffer, which other content comes
+   * from as well, it must not be transferred to a worker, and copied if it is kept for
+   * long.
+   *
+   * @param max - in bytes, 16 MiB by default
+   */
+  view(max?: number): Promise<Uint8Array>
+
+  /**
    * Cancels the rest at the remote. The stream throws the error.
    *
    * @param err - AbortError by default

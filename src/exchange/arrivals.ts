@@ -1,4 +1,5 @@
 import { DuplicateSequenceError, LimitError, UnreadError } from '../errors.ts'
+import { NumberMap } from '../number-map.ts'
 import { ReceivedBody } from './received-body.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ReceivedBodyOwner } from './received-body.ts'
@@ -37,10 +38,10 @@ export class Arrivals implements ReceivedBodyOwner {
   readonly #writer: FrameWriter
   readonly #limits: ExchangeLimits
 
-  // that have begun and not ended
-  readonly #coming = new Set<ReceivedBody>()
+  // that have begun and not ended, by channel
+  readonly #coming = new NumberMap<ReceivedBody>()
   // that began before the HASHES that names them, by sequence
-  readonly #unknown = new Map<number, ReceivedBody>()
+  readonly #unknown = new NumberMap<ReceivedBody>()
   // with something that nobody has read yet
   readonly #unread = new Set<ReceivedBody>()
   #unreadBytes = 0
@@ -63,7 +64,7 @@ export class Arrivals implements ReceivedBodyOwner {
   /**
    * Those that have begun and not ended
    */
-  get coming (): ReadonlySet<ReceivedBody> {
+  get coming (): Pick<NumberMap<ReceivedBody>, 'size' | 'values'> {
     return this.#coming
   }
 
@@ -97,7 +98,7 @@ export class Arrivals implements ReceivedBodyOwner {
    */
   add (sequence: number, channel: number): ReceivedBody {
     const body = new ReceivedBody(sequence, channel, this)
-    this.#coming.add(body)
+    this.#coming.set(channel, body)
 
     return body
   }
@@ -112,7 +113,7 @@ export class Arrivals implements ReceivedBodyOwner {
       this.#unknown.delete(sequence)
 
       if (!body.ended) {
-        this.#coming.add(body)
+        this.#coming.set(body.channel, body)
       }
     }
 
@@ -137,7 +138,7 @@ export class Arrivals implements ReceivedBodyOwner {
   }
 
   end (err: Error): void {
-    for (const body of [...this.#coming, ...this.#unknown.values()]) {
+    for (const body of [...this.#coming.values(), ...this.#unknown.values()]) {
       body.close(err)
     }
 
@@ -170,7 +171,8 @@ export class Arrivals implements ReceivedBodyOwner {
   }
 
   onEnd (body: ReceivedBody): void {
-    if (this.#coming.delete(body)) {
+    if (this.#coming.get(body.channel) === body) {
+      this.#coming.delete(body.channel)
       this.#owner.onDone(body)
     }
   }

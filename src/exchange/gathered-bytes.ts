@@ -1,12 +1,20 @@
-const EMPTY = new Uint8Array(0)
+const EMPTY: Uint8Array = new Uint8Array(0)
 
 /**
  * Bytes in one piece that come in many: however small these are, no more is held
  * than twice the bytes
  */
 export class GatheredBytes {
+  readonly #mayBeView: boolean
   #bytes = EMPTY
   #length = 0
+
+  /**
+   * @param mayBeView - if what comes in one part is not copied
+   */
+  constructor (mayBeView = false) {
+    this.#mayBeView = mayBeView
+  }
 
   get length (): number {
     return this.#length
@@ -17,7 +25,7 @@ export class GatheredBytes {
 
     if (this.#length === 0) {
       // often there is no other one. A copy, which slice() of a Buffer is not.
-      this.#bytes = new Uint8Array(part)
+      this.#bytes = this.#mayBeView ? part : new Uint8Array(part)
     } else {
       if (length > this.#bytes.length) {
         const bytes = new Uint8Array(Math.max(length, this.#bytes.length * 2))
@@ -32,7 +40,7 @@ export class GatheredBytes {
   }
 
   /**
-   * All of them, in a buffer of their own
+   * All of them, in a buffer of their own unless they may be a view
    */
   take (): Uint8Array {
     const bytes = this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length)
@@ -46,12 +54,12 @@ export class GatheredBytes {
 
 /**
  * All parts in a buffer of their own: a view would keep a larger one with it, also
- * one that a small Buffer of Node.js is
+ * one that a small Buffer of Node.js is. If they may be a view, one part is not copied.
  */
-export function joined (parts: Uint8Array[]): Uint8Array {
+export function joined (parts: Uint8Array[], mayBeView = false): Uint8Array {
   const [first] = parts
 
-  if (parts.length === 1 && first.byteLength === first.buffer.byteLength) {
+  if (parts.length === 1 && (mayBeView || first.byteLength === first.buffer.byteLength)) {
     return first
   }
 

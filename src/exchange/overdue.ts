@@ -4,6 +4,7 @@ import { ReceivedBody } from './received-body.ts'
 import type { Arrivals } from './arrivals.ts'
 import type { Fifo } from './fifo.ts'
 import type { ExchangeLimits } from './limits.ts'
+import type { NumberMap } from '../number-map.ts'
 import type { Want } from './want.ts'
 import type { Wants } from './wants.ts'
 
@@ -20,9 +21,9 @@ export interface Owed {
    */
   readonly requests: Fifo<Want[]>
   /**
-   * What is promised and has not begun, the oldest first
+   * What is promised and has not begun
    */
-  readonly promised: ReadonlyMap<number, Want>
+  readonly promised: Pick<NumberMap<Want>, 'values'>
   /**
    * What comes
    */
@@ -84,7 +85,7 @@ export class Overdue {
    * Bodies that somebody wants, in the order in which they were promised
    */
   #bodies (): Array<Want | ReceivedBody> {
-    const owed: Array<Want | ReceivedBody> = [...this.#owed.arrivals.coming]
+    const owed: Array<Want | ReceivedBody> = [...this.#owed.arrivals.coming.values()]
 
     for (const want of this.#owed.promised.values()) {
       if (want.wanted) {

@@ -2,6 +2,7 @@ import { DuplicateSequenceError, LimitError } from '../errors.ts'
 import { MAX_SEQUENCE, RPCType } from '../wire/rpc-codec.ts'
 import { Fifo } from './fifo.ts'
 import { Lookup, Lookups } from './lookups.ts'
+import { NumberMap } from '../number-map.ts'
 import { Sender } from './sender.ts'
 import { release, SentBody } from './sent-body.ts'
 import type { CreateReadStream } from './api.ts'
@@ -72,7 +73,7 @@ export class Provider implements LookupsOwner, SenderOwner {
   // those of them whose answer is all that is to be sent
   #answered = 0
   // sequences that were promised and whose bodies have not begun
-  readonly #sequences = new Set<number>()
+  readonly #sequences = new NumberMap<true>()
   #lastSequence = 0
   // the one of them that the next answer waits for
   #awaited?: number
@@ -327,7 +328,7 @@ export class Provider implements LookupsOwner, SenderOwner {
       lookup.content = undefined
       this.#owner.onUnsent(lookup.hash, err)
     } else {
-      this.#sequences.add(sequence)
+      this.#sequences.set(sequence, true)
     }
   }
 
@@ -336,7 +337,7 @@ export class Provider implements LookupsOwner, SenderOwner {
       this.#lastSequence = this.#lastSequence === MAX_SEQUENCE ? 1 : this.#lastSequence + 1
     } while (this.#sequences.has(this.#lastSequence))
 
-    this.#sequences.add(this.#lastSequence)
+    this.#sequences.set(this.#lastSequence, true)
     return this.#lastSequence
   }
 }

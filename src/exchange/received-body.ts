@@ -118,30 +118,12 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
     }
   }
 
-  // not async, which would be two more promises for each body
-  bytes (max = MAX_BYTES): Promise<Uint8Array> {
-    if (this.#used) {
-      return Promise.reject(usedTwice())
-    }
+  bytes (max?: number): Promise<Uint8Array> {
+    return this.#whole(false, max)
+  }
 
-    this.#used = true
-
-    const parts = this.#parts
-
-    this.#drop()
-
-    if (this.ended) {
-      const err = this.#error ?? (lengthOf(parts) > max ? this.#tooLong(max) : undefined)
-
-      return err == null ? Promise.resolve(joined(parts)) : Promise.reject(err)
-    }
-
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-
-    this.#all = { gathered: new GatheredBytes(), max, resolve, reject }
-    parts.forEach(part => { this.#gather(part) })
-
-    return promise
+  view (max?: number): Promise<Uint8Array> {
+    return this.#whole(true, max)
   }
 
   /**
@@ -243,6 +225,32 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
   async return (): Promise<IteratorResult<Uint8Array>> {
     this.cancel(new AbortError('The reader of the response stopped'))
     return { done: true, value: undefined }
+  }
+
+  // not async, which would be two more promises for each body
+  #whole (mayBeView: boolean, max = MAX_BYTES): Promise<Uint8Array> {
+    if (this.#used) {
+      return Promise.reject(usedTwice())
+    }
+
+    this.#used = true
+
+    const parts = this.#parts
+
+    this.#drop()
+
+    if (this.ended) {
+      const err = this.#error ?? (lengthOf(parts) > max ? this.#tooLong(max) : undefined)
+
+      return err == null ? Promise.resolve(joined(parts, mayBeView)) : Promise.reject(err)
+    }
+
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+
+    this.#all = { gathered: new GatheredBytes(mayBeView), max, resolve, reject }
+    parts.forEach(part => { this.#gather(part) })
+
+    return promise
   }
 
   #keep (part: Uint8Array): void {

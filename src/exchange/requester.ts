@@ -4,6 +4,7 @@ import { DuplicateSequenceError, RemoteClosedError, UnreadError, UnrequestedErro
 import { RPCType } from '../wire/rpc-codec.ts'
 import { Arrivals } from './arrivals.ts'
 import { Fifo } from './fifo.ts'
+import { NumberMap } from '../number-map.ts'
 import { Overdue } from './overdue.ts'
 import { PROMISED, SENT, WAITING } from './want.ts'
 import { Wants } from './wants.ts'
@@ -63,8 +64,8 @@ export class Requester implements ArrivalsOwner {
 
   // what each REQUEST asked for, in the order in which they will be answered
   readonly #requests = new Fifo<Want[]>()
-  // by the sequence under which their bodies will come, the oldest first
-  readonly #promised = new Map<number, Want>()
+  // by the sequence under which their bodies will come
+  readonly #promised = new NumberMap<Want>()
   #order = 0
   // the sequence that a REQUEST without hashes is to be sent with, if one is, and
   // if one is unanswered

@@ -2,6 +2,7 @@ import { InvalidMessageError, ProtocolError } from '@libp2p/interface'
 import { LimitError } from '../errors.ts'
 import { DATA, END, ERROR, FrameDecoder, HEADER, NAMELESS, NOTHING, PART } from './frame-decoder.ts'
 import { RPC_CHANNEL } from './frame-writer.ts'
+import { NumberMap } from '../number-map.ts'
 import { decodeRPC } from './rpc-codec.ts'
 import type { RPCLimits, ReceivedRPC } from './rpc-codec.ts'
 import type { Uint8ArrayList } from 'uint8arraylist'
@@ -66,7 +67,7 @@ export class Channels {
   readonly #decoder: FrameDecoder
   readonly #handler: ChannelsHandler
   readonly #limits: ChannelsLimits
-  readonly #open = new Map<number, InboundBody | typeof DISCARDED | typeof RPC>()
+  readonly #open = new NumberMap<InboundBody | typeof DISCARDED | typeof RPC>()
   #rpcOpened = false
 
   // what is on the channel of the frame that is being read; undefined: nothing

@@ -160,6 +160,46 @@ describe('exchange: the stream of a response', () => {
       }
     })
 
+    it('is a view that nothing was copied for, where that is asked for and it came in one piece', async () => {
+      const { peer, response } = await beginBody({}, { first: text('') })
+      const view = response.view()
+
+      peer.data(2, content(1, 100))
+      peer.end(2)
+
+      expect(await view).to.deep.equal(content(1, 100))
+      expect((await view).buffer.byteLength).to.be.above(100)
+      await expect(response.view()).to.eventually.be.rejected.with.property('name', 'StreamStateError')
+      await expect(response.bytes()).to.eventually.be.rejected.with.property('name', 'StreamStateError')
+    })
+
+    it('is whole in a view, however it came', async () => {
+      for (const waits of [true, false]) {
+        for (const parts of [[], ['first'], ['first', ' second'], ['first', ' second', ' third']]) {
+          const { peer, response } = await beginBody({}, { first: text('') })
+          const view = waits ? undefined : response.view()
+
+          parts.forEach(part => { peer.data(2, text(part)) })
+          peer.end(2)
+          await peer.sync()
+
+          expect(await (view ?? response.view())).to.deep.equal(text(parts.join('')))
+        }
+      }
+    })
+
+    it('has in a view no more than is allowed', async () => {
+      const { ex, peer, response } = await beginBody({}, { ours: true })
+      const view = response.view(100)
+
+      view.catch(() => {})
+      peer.data(2, content(1, 101))
+      await peer.sync()
+
+      await expect(view).to.eventually.be.rejected.with.property('name', 'LimitError')
+      ex.abort()
+    })
+
     it('holds nobody back, and the exchange goes on', async () => {
       const { ex, peer, response } = await beginBody({ limits: { maxUnreadBytes: 1000 } })
       const bytes = response.bytes()

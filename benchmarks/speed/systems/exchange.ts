@@ -105,7 +105,7 @@ async function receive (node: Libp2p<any>, addresses: string[], { count, size, l
   }
 
   const checkPiece = async (response: ExchangeResponse): Promise<void> => {
-    const content = await response.bytes()
+    const content = await response.view()
 
     bytes += content.byteLength
     onDigest(response.hash, hash('sha256', content, 'base64url'))
