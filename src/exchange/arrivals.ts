@@ -1,5 +1,6 @@
 import { DuplicateSequenceError, LimitError, UnreadError } from '../errors.ts'
 import { NumberMap } from '../number-map.ts'
+import { PlacedSet } from '../placed-set.ts'
 import { ReceivedBody } from './received-body.ts'
 import type { ExchangeLimits } from './limits.ts'
 import type { ReceivedBodyOwner } from './received-body.ts'
@@ -43,7 +44,7 @@ export class Arrivals implements ReceivedBodyOwner {
   // that began before the HASHES that names them, by sequence
   readonly #unknown = new NumberMap<ReceivedBody>()
   // with something that nobody has read yet
-  readonly #unread = new Set<ReceivedBody>()
+  readonly #unread = new PlacedSet<ReceivedBody>()
   #unreadBytes = 0
   // set when there are too many of them, until half of them were read
   #held = false

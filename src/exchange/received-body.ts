@@ -1,7 +1,9 @@
 import { AbortError, StreamStateError } from '@libp2p/interface'
 import { BodyCutError, LimitError, RemoteError } from '../errors.ts'
+import { NOWHERE } from '../placed-set.ts'
 import { GatheredBytes, joined, lengthOf } from './gathered-bytes.ts'
 import type { ReceivedResponse } from './api.ts'
+import type { Placed } from '../placed-set.ts'
 import type { InboundBody } from '../wire/channels.ts'
 
 /**
@@ -45,7 +47,7 @@ export interface ReceivedBodyOwner {
  * A body on its way from the remote to its reader: what waits for the reader,
  * and the reader that waits for more
  */
-export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterableIterator<Uint8Array> {
+export class ReceivedBody implements ReceivedResponse, InboundBody, Placed, AsyncIterableIterator<Uint8Array> {
   public hash = ''
   public readonly sequence: number
   public readonly channel: number
@@ -57,6 +59,10 @@ export class ReceivedBody implements ReceivedResponse, InboundBody, AsyncIterabl
    * For how long what waits here was not read, in ms
    */
   public unreadFor = 0
+  /**
+   * Among those that have something unread
+   */
+  public place = NOWHERE
   /**
    * The place in the order in which bodies were promised
    */

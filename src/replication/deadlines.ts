@@ -1,4 +1,7 @@
-export interface Task {
+import { PlacedSet } from '../placed-set.ts'
+import type { Placed } from '../placed-set.ts'
+
+export interface Task extends Placed {
   /**
    * When it began, in ms
    */
@@ -11,8 +14,7 @@ export interface Task {
 export class Deadlines<T extends Task> {
   readonly #ms: number
   readonly #onLate: (task: T, err: Error) => void
-  // the oldest first
-  readonly #tasks = new Set<T>()
+  readonly #tasks = new PlacedSet<T>()
   #timer?: ReturnType<typeof setTimeout>
 
   /**
@@ -27,7 +29,7 @@ export class Deadlines<T extends Task> {
   begin (task: T): void {
     task.began = performance.now()
     this.#tasks.add(task)
-    this.#timer ??= setTimeout(() => { this.#check() }, this.#ms)
+    this.#timer ??= this.#wait(this.#ms)
   }
 
   /**
@@ -44,20 +46,24 @@ export class Deadlines<T extends Task> {
     return isOpen
   }
 
-  #check (): void {
-    const now = performance.now()
+  #wait (ms: number): ReturnType<typeof setTimeout> {
+    return setTimeout(() => { this.#check() }, ms)
+  }
 
-    this.#timer = undefined
+  #check (): void {
+    const late = performance.now() - this.#ms
+    let oldest = Infinity
 
     for (const task of this.#tasks) {
-      const left = task.began + this.#ms - now
-
-      if (left > 0) {
-        this.#timer = setTimeout(() => { this.#check() }, left)
-        return
+      if (task.began <= late) {
+        this.#onLate(task, new Error(`it took longer than ${this.#ms} ms`))
+      } else {
+        oldest = Math.min(oldest, task.began)
       }
-
-      this.#onLate(task, new Error(`it took longer than ${this.#ms} ms`))
     }
+
+    // one that has begun meanwhile may have found that nobody waits
+    clearTimeout(this.#timer)
+    this.#timer = this.#tasks.size === 0 ? undefined : this.#wait(Math.min(oldest - late, this.#ms))
   }
 }

@@ -1,6 +1,7 @@
 import { LimitError, StoreError, toError } from '../errors.ts'
 import { joined } from '../exchange/gathered-bytes.ts'
 import { Waker } from '../exchange/waker.ts'
+import { NOWHERE } from '../placed-set.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Task } from './deadlines.ts'
 import type { ReplicationLimits } from './limits.ts'
@@ -215,7 +216,7 @@ export class Intake {
   }
 
   #putChecked (hash: string, content: Uint8Array, owner: PutOwner): void {
-    const put = { began: 0, hash, bytes: content.length, owner }
+    const put = { began: 0, place: NOWHERE, hash, bytes: content.length, owner }
 
     this.#puts.begin(put)
     this.#unstored += put.bytes

@@ -1,6 +1,7 @@
 import { HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
 import { Waker } from '../exchange/waker.ts'
+import { PlacedSet } from '../placed-set.ts'
 import { Cursor } from './cursor.ts'
 import { Fetching } from './fetching.ts'
 import type { FetchingOwner } from './fetching.ts'
@@ -97,7 +98,8 @@ export class Taking implements Offerer {
   #unchecked = 0
   #takes = false
   #checking = false
-  readonly #offered = new Set<Want>()
+  // what is neither stored nor given up
+  readonly #offered = new PlacedSet<Offer>()
   // what could not be had since the list was asked for
   readonly #lost = new Set<string>()
   #over = false
@@ -286,20 +288,22 @@ export class Taking implements Offerer {
     this.#over = true
     this.#announcements.clear()
 
-    for (const want of this.#offered) {
+    // first, as what is left may be fetched from others at once
+    this.fetching.end()
+
+    for (const { want } of this.#offered) {
       this.#owner.table.leave(want, this, err)
     }
 
     this.#offered.clear()
     this.#done.wake()
-    this.fetching.end()
   }
 
   // Offerer
 
-  onOffered (want: Want): void {
+  onOffered (want: Want, offer: Offer): void {
     this.wanted++
-    this.#offered.add(want)
+    this.#offered.add(offer)
     this.fetching.add(want)
   }
 
@@ -308,9 +312,11 @@ export class Taking implements Offerer {
     this.fetching.proceed()
   }
 
-  onSettled (want: Want, { batch }: Offer, error?: Error): void {
+  onSettled (want: Want, offer: Offer, error?: Error): void {
+    const { batch } = offer
+
     this.settled++
-    this.#offered.delete(want)
+    this.#offered.delete(offer)
 
     if (this.#offered.size === 0) {
       this.#done.wake()

@@ -1,4 +1,6 @@
+import { NOWHERE } from '../placed-set.ts'
 import type { Batch } from './cursor.ts'
+import type { Placed } from '../placed-set.ts'
 
 /**
  * A peer that offers hashes, as the table sees it
@@ -11,7 +13,7 @@ export interface Offerer {
   /**
    * It is the first time that it offers a hash
    */
-  onOffered(want: Want): void
+  onOffered(want: Want, offer: Offer): void
   /**
    * There is something that may be fetched from it, again
    */
@@ -25,27 +27,42 @@ export interface Offerer {
 /**
  * What one peer said of one hash
  */
-export interface Offer {
-  readonly from: Offerer
+export class Offer implements Placed {
+  public readonly want: Want
+  public readonly from: Offerer
   /**
    * The announcement it was in
    */
-  batch?: Batch
+  public batch?: Batch
   /**
    * If it could not be had from this peer
    */
-  failed: boolean
+  public failed = false
+  /**
+   * Among those of the peer that are not settled
+   */
+  public place = NOWHERE
+
+  constructor (want: Want, from: Offerer, batch?: Batch) {
+    this.want = want
+    this.from = from
+    this.batch = batch
+  }
 }
 
 /**
  * A hash that is not here and that somebody offers
  */
-export class Want {
+export class Want implements Placed {
   public readonly hash: string
   /**
    * Who offers it
    */
   public readonly offers: Offer[]
+  /**
+   * Among those that are being fetched from the same peer
+   */
+  public place = NOWHERE
   /**
    * From whom it is being fetched
    */
@@ -60,10 +77,10 @@ export class Want {
    */
   public error?: Error
 
-  constructor (hash: string, offer: Offer) {
+  constructor (hash: string, from: Offerer, batch?: Batch) {
     this.hash = hash
     // one that is empty first has room for 17
-    this.offers = [offer]
+    this.offers = [new Offer(this, from, batch)]
   }
 
   offerOf (from: Offerer): Offer | undefined {
@@ -114,7 +131,7 @@ export class WantTable {
     const known = want?.offerOf(from)
 
     if (want == null || known == null) {
-      this.#add(want, hash, { from, batch, failed: false })
+      this.#add(want, hash, from, batch)
       return true
     }
 
@@ -180,17 +197,17 @@ export class WantTable {
     this.#retry(want, from, err)
   }
 
-  #add (known: Want | undefined, hash: string, offer: Offer): void {
-    const want = known ?? new Want(hash, offer)
+  #add (known: Want | undefined, hash: string, from: Offerer, batch?: Batch): void {
+    const want = known ?? new Want(hash, from, batch)
 
     if (known != null) {
-      known.offers.push(offer)
+      known.offers.push(new Offer(known, from, batch))
     } else {
       this.#wants.set(hash, want)
     }
 
-    this.#count(offer.from, 1)
-    offer.from.onOffered(want)
+    this.#count(from, 1)
+    from.onOffered(want, want.offers[want.offers.length - 1])
   }
 
   #retry (want: Want, from: Offerer, err?: Error): void {
