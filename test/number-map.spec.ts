@@ -62,7 +62,7 @@ describe('a map of numbers', () => {
       for (const [key, value] of model) {
         expect(map.get(key)).to.deep.equal(value)
       }
-    }), { numRuns: runs(300, 10_000, 100) })
+    }), { numRuns: runs(100, 10_000, 50) })
   })
 
   it('keeps keys apart that were made to share a slot', () => {
