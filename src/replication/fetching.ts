@@ -2,7 +2,6 @@ import { TimeoutError } from '@libp2p/interface'
 import { toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
 import { joined } from '../exchange/gathered-bytes.ts'
-import { PlacedSet } from '../placed-set.ts'
 import { checkBlockHash } from '../store/block-hash.ts'
 import type { Intake, PutOwner } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
@@ -93,8 +92,9 @@ export class Fetching {
   readonly #offerer: Offerer
   // what may be fetched from this peer, unless another one is faster
   readonly #fetchable = new Fifo<Want>()
-  // what has been requested and is neither stored nor given up
-  readonly #fetching = new PlacedSet<Want>()
+  // what has been requested, until it has come to its end here: it may have left the
+  // table before, as what a peer sent is stored also after that has gone
+  readonly #fetching = new Map<string, Want>()
   // those of them whose content has begun to come
   readonly #coming = new Map<string, ReceivedResponse>()
   // what has begun to come in this task, and perhaps come to its end
@@ -155,7 +155,7 @@ export class Fetching {
 
       if (!want.settled && want.fetcher == null && want.offerOf(this.#offerer)?.failed === false) {
         want.fetcher = this.#offerer
-        this.#fetching.add(want)
+        this.#fetching.set(want.hash, want)
         this.#owner.request(want.hash)
       }
     }
@@ -165,7 +165,7 @@ export class Fetching {
    * Content comes. Returns false if it was not asked for here.
    */
   onResponse (response: ReceivedResponse): boolean {
-    const want = this.#fetched(response.hash)
+    const want = this.#fetching.get(response.hash)
 
     if (want == null) {
       return false
@@ -183,13 +183,13 @@ export class Fetching {
    * for here.
    */
   onNoResponse (hash: string, err: Error): boolean {
-    const want = this.#fetched(hash)
+    const want = this.#fetching.get(hash)
 
     if (want == null) {
       return false
     }
 
-    this.#fetching.delete(want)
+    this.#fetching.delete(hash)
 
     if (this.#owner.mayRequest) {
       this.#owner.table.failed(want, this.#offerer, err)
@@ -260,15 +260,6 @@ export class Fetching {
   }
 
   /**
-   * What is fetched from this peer, by its hash
-   */
-  #fetched (hash: string): Want | undefined {
-    const want = this.#owner.table.get(hash)
-
-    return want != null && this.#fetching.has(want) ? want : undefined
-  }
-
-  /**
    * Of small blocks many come in one task: what has come as a whole is put at
    * once, which takes a fraction of the time
    */
@@ -319,7 +310,7 @@ export class Fetching {
 
   #end ({ want, bytes }: Delivery): void {
     this.receiving -= bytes
-    this.#fetching.delete(want)
+    this.#fetching.delete(want.hash)
     this.#coming.delete(want.hash)
   }
 
@@ -355,7 +346,7 @@ export class Fetching {
       return
     }
 
-    const others = [...this.#fetching].filter(want => want.offers.some(({ from, failed }) => from !== this.#offerer && !failed))
+    const others = [...this.#fetching.values()].filter(want => want.offers.some(({ from, failed }) => from !== this.#offerer && !failed))
 
     // nothing is asked of it meanwhile
     this.#window = 0

@@ -288,15 +288,13 @@ export class Taking implements Offerer {
     this.#over = true
     this.#announcements.clear()
 
-    // first, as what is left may be fetched from others at once
-    this.fetching.end()
-
     for (const { want } of this.#offered) {
       this.#owner.table.leave(want, this, err)
     }
 
     this.#offered.clear()
     this.#done.wake()
+    this.fetching.end()
   }
 
   // Offerer

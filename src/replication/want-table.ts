@@ -53,16 +53,12 @@ export class Offer implements Placed {
 /**
  * A hash that is not here and that somebody offers
  */
-export class Want implements Placed {
+export class Want {
   public readonly hash: string
   /**
    * Who offers it
    */
   public readonly offers: Offer[]
-  /**
-   * Among those that are being fetched from the same peer
-   */
-  public place = NOWHERE
   /**
    * From whom it is being fetched
    */

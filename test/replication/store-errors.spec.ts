@@ -1,6 +1,6 @@
 import { expect } from 'aegir/chai'
-import { block, blocks, hashesOf, memoryStore } from '../fixtures/blocks.ts'
-import { createReplica, eventsOf, failureNames, nextEvent, stopReplicas } from '../fixtures/replicas.ts'
+import { block, blocks, grownTo, hashesOf, memoryStore } from '../fixtures/blocks.ts'
+import { createReplica, eventsOf, failureNames, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Store } from '../../src/index.ts'
 
@@ -125,6 +125,68 @@ describe('a store that fails', () => {
     })
 
     await expect(here.service.replicate(there.addresses)).to.eventually.be.rejected.with.property('name', 'StoreError')
+  })
+
+  it('that puts what a peer sent after that has gone holds up nobody who sends it as well', async () => {
+    const [one] = blocks(0, 1)
+    const putting = Promise.withResolvers<void>()
+    const putOn = Promise.withResolvers<void>()
+    const reading = Promise.withResolvers<void>()
+    const readOn = Promise.withResolvers<void>()
+    const below = await memoryStore()
+    let puts = 0
+
+    const store = wrapStore(below, {
+      put: async (hash, source) => {
+        if (puts++ === 0) {
+          putting.resolve()
+          await putOn.promise
+        }
+
+        return below.put(hash, source)
+      }
+    })
+    const stored = await memoryStore([one])
+    const here = await createReplica({ store, limits: PATIENT })
+    const gone = await createReplica({ store: await memoryStore([one]) })
+    const other = await createReplica({
+      limits: PATIENT,
+      store: wrapStore(stored, {
+        get: async function * (hash) {
+          reading.resolve()
+          await readOn.promise
+          yield * stored.get(hash)
+        }
+      })
+    })
+
+    const first = here.service.replicate(gone.addresses, { mode: 'pull' })
+    first.catch(() => {})
+    await putting.promise
+
+    const offering = Promise.withResolvers<void>()
+    const second = here.service.replicate(other.addresses, {
+      mode: 'pull',
+      onProgress: ({ type }) => {
+        if (type === 'hash-exchange:replicate:offered') {
+          offering.resolve()
+        }
+      }
+    })
+    await offering.promise
+    await gone.node.stop()
+    // it is asked for it, as the first one has gone
+    await reading.promise
+    putOn.resolve()
+    await grownTo(below, 1)
+    readOn.resolve()
+
+    const result = await second
+
+    expect(result).to.deep.include({ confirmed: true, failed: [] })
+    // it was not refused as something that nobody had asked for
+    expect(result).to.have.nested.property('received.hashes', 1)
+    expect(store.size).to.equal(1)
   })
 
   it('fails each hash that was put without a sequence, of small and of large blocks', async () => {
