@@ -9,6 +9,7 @@ import { createReplica, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { runs } from '../fixtures/runs.ts'
 import { ATTACKS, COMPARING_ATTACKS } from './attacks.ts'
 import { OFFERED } from './blocks.ts'
+import type { Begun, Ended, Order } from './attacker.ts'
 import type { Role, Attack } from './attacks.ts'
 import type { Health } from './victim.ts'
 import type { ChildProcess } from 'node:child_process'
@@ -80,9 +81,9 @@ class Child {
     return waiting.promise
   }
 
-  tell (): void {
+  tell (message: object = {}): void {
     if (this.process.connected) {
-      this.process.send({})
+      this.process.send(message)
     }
   }
 
@@ -123,6 +124,20 @@ class Victim extends Child {
     }
 
     return health
+  }
+}
+
+class Attacker extends Child {
+  constructor (address: string) {
+    super('./attacker.ts', [address])
+  }
+
+  begin (attack: string): void {
+    this.tell({ attack } satisfies Order)
+  }
+
+  enough (): void {
+    this.tell({} satisfies Order)
   }
 }
 
@@ -171,16 +186,18 @@ function attack (title: string, role: Role, attacks: Record<string, Attack>): vo
     this.timeout(120_000)
 
     const table: unknown[] = []
-    const on = {} as { victim: Victim }
+    const on = {} as { victim: Victim, attacker: Attacker }
 
     before(async () => {
       on.victim = await Victim.create(role)
       // what is made once, as code that is compiled
       await syncHonestly(role, on.victim.address)
       await on.victim.atRest()
+      on.attacker = new Attacker(on.victim.address)
     })
 
     after(async () => {
+      await on.attacker.kill()
       await on.victim.kill()
       console.table(table) // eslint-disable-line no-console
     })
@@ -192,29 +209,31 @@ function attack (title: string, role: Role, attacks: Record<string, Attack>): vo
     for (const [name, { ends, goesOn, streams = 1 }] of Object.entries(attacks)) {
       it(`withstands ${name}`, async () => {
         const before = await on.victim.atRest()
-        const attacker = new Child('./attacker.ts', [name, on.victim.address])
+        const { attacker } = on
         let most = 0
 
+        attacker.begin(name)
+
         try {
-          const first = await attacker.hear<{ begun?: boolean, error?: string }>()
+          expect(await attacker.hear<Begun | Ended>()).to.deep.equal({ begun: true })
 
-          expect(first.error).to.equal(undefined)
-          expect(first.begun).to.be.true()
-
-          const ended = attacker.hear<{ error?: string, asked: number, opened: number }>()
+          const ended = attacker.hear<Ended>()
           // one that the victim ends is over then, however long that takes
           const enough = ends?.[role] == null || goesOn === true ? sleep(ATTACK_MS) : ended
 
           await syncHonestly(role, on.victim.address)
           await enough
-          attacker.tell()
+          attacker.enough()
 
           const { error, asked, opened } = await ended
 
           expect(error).to.equal(undefined)
           most = asked + LOOKUPS_PER_STREAM * (opened + 1)
-        } finally {
+        } catch (err) {
+          // it may go on
           await attacker.kill()
+          on.attacker = new Attacker(on.victim.address)
+          throw err
         }
 
         const after = await on.victim.atRest()

@@ -79,6 +79,8 @@ const node = await createLibp2p({
   transports: [tcp()],
   connectionEncrypters: [noise()],
   streamMuxers: [yamux()],
+  // one attack comes right after the other, and all from one host
+  connectionManager: { inboundConnectionThreshold: Infinity },
   metrics: () => metrics,
   services: {
     hashExchange: role !== 'service'
