@@ -94,14 +94,14 @@ export class Link {
           return
         }
 
-        if (this.#current.signal.aborted) {
-          // to begin anew
+        if (isFull(err) || isFull(this.#current.signal.reason)) {
+          this.#set({ state: 'failed', problem: 'This browser gives no more space, so what the peer has does not fit. Remove files here, or free space on this device, then try again.' })
+          await this.#told()
           continue
         }
 
-        if (isFull(err)) {
-          this.#set({ state: 'failed', problem: 'This browser gives no more space, so what the peer has does not fit. Remove files here, or free space on this device, then try again.' })
-          await this.#told()
+        if (this.#current.signal.aborted) {
+          // to begin anew
           continue
         }
 
@@ -209,6 +209,11 @@ export class Link {
       wanted,
       settled
     })
+
+    if (type === 'hash-exchange:replicate:failed' && isFull(detail.error)) {
+      // what comes next would not fit either, and nobody would be told that there is more
+      this.#current.abort(detail.error)
+    }
 
     if (type === 'hash-exchange:replicate:synced') {
       this.#again = false
