@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 
 // how many stages run side by side after the build: each of them keeps a core busy, and some a second one now and then
@@ -22,6 +23,8 @@ const KILL_MS = 10_000
 // characters of what a stage wrote of its failures that are shown again at the end, where a cut log still has them
 const FAILURES_LENGTH = 5_000
 
+const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url))
+
 /**
  * npm scripts by stage, of this package and, as [script, workspace], of the others
  * that are in it. The build comes first because the others use what was built, and
@@ -35,6 +38,8 @@ const STAGES = {
   build: { scripts: ['clean', 'build', ...inWorkspaces('clean'), ...inWorkspaces('build')] },
   node: { scripts: ['test:node'], tests: true },
   chrome: { scripts: ['test:chrome'], tests: true },
+  // a worker is no other engine than a page, so it runs what uses that which it has of its own (timers, streams,
+  // WebSockets, IndexedDB, WebCrypto), and all in test:long
   webworker: { scripts: ['test:webworker'], tests: true },
   cli: { scripts: [['test', 'cli']], tests: true },
   e2e: { scripts: [['test:e2e', 'examples/browser']], tests: true },
@@ -130,6 +135,8 @@ async function run (script, flags, output) {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
+      // many tests begin processes, all of the same modules
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       ...process.env,
       ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : {})
     }

@@ -65,7 +65,7 @@ describe('two large stores that differ in 100 hashes', function () {
     }
   }
 
-  const SMALL = runs(3000, 100_000)
+  const SMALL = runs(1500, 100_000)
   const LARGE = 1_000_000
   let small: ScaleResult
 

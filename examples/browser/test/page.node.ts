@@ -26,9 +26,15 @@ const { SCREENSHOTS } = process.env
 const MB = 1_000_000
 
 /**
- * What a tab may take while 200 MB go through it, which Chromium measures itself
+ * A file that takes a while, larger in the long form of the tests, and what a tab may take while it goes through it,
+ * which Chromium measures itself
  */
-const MAX_TAB_BYTES = 120 * MB
+const [LARGE_BYTES, MAX_TAB_BYTES] = process.env.LONG != null ? [200 * MB, 120 * MB] : [60 * MB, 60 * MB]
+
+/**
+ * How many blocks a peer sends at a time
+ */
+const AT_ONCE = 16
 
 const run = promisify(execFile)
 
@@ -103,10 +109,10 @@ describe('the page', function () {
     expect(errors).to.be.empty()
   })
 
-  it('converges: two tabs, of which one is loaded again midway, a server and the tool, on 200 files and one of 200 MB', async () => {
+  it(`converges: two tabs, of which one is loaded again midway, a server and the tool, on 200 files and one of ${LARGE_BYTES / MB} MB`, async () => {
     const large = join(folder, 'large.bin')
     const small = join(folder, '200 files')
-    const hash = await writeSample(large, 200 * MB)
+    const hash = await writeSample(large, LARGE_BYTES)
     await writeFolder(small, 200)
 
     const a = await open()
@@ -139,11 +145,11 @@ describe('the page', function () {
 
     const total = await a.blocks()
 
-    // nothing is lost, and nothing is fetched again but what was on its way
+    // nothing is lost, and nothing is fetched again but what was on its way, also when the two changed from the relay to WebRTC
     expect(await b.blocks()).to.equal(total)
     expect(server.store.size).to.equal(total)
     expect(before).to.be.below(total)
-    expect(await b.verified()).to.be.at.most(total - before)
+    expect(await b.verified()).to.be.at.most(total - before + AT_ONCE)
     expect(await b.peers('synced', 'WebRTC').count()).to.equal(1)
     expect(await b.peers('synced', 'WebSockets').count()).to.equal(1)
     await picture(a, 'in sync')
@@ -174,7 +180,7 @@ describe('the page', function () {
 
   it('goes from tab to tab over WebRTC when the server has done its part', async () => {
     const file = join(folder, 'direct.bin')
-    const hash = await writeSample(file, 20 * MB)
+    const hash = await writeSample(file, 10 * MB)
     const a = await open()
     const b = await open(await a.link())
 
@@ -241,12 +247,12 @@ describe('the page', function () {
 
   it('tells in words when the browser has no space left', async () => {
     const file = join(folder, 'much.bin')
-    await writeSample(file, 40 * MB)
+    await writeSample(file, 15 * MB)
 
     const a = await open()
 
     await a.inSyncWith(1)
-    await a.limitSpace(10 * MB)
+    await a.limitSpace(5 * MB)
     await a.add(file)
     await a.page.getByTestId('notice').filter({ hasText: 'much.bin could not be added: this browser gives no more space. Remove files here' }).waitFor()
     await picture(a, 'full')
