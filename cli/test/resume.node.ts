@@ -8,7 +8,7 @@ import type { Program } from './fixtures/program.ts'
 /**
  * After how many blocks it is interrupted
  */
-const BLOCKS = 40
+const BLOCKS = 20
 
 describe('interruption', function () {
   this.timeout(LARGE.timeout)

@@ -554,7 +554,7 @@ describe('exchange: any two of them', () => {
       await run.run()
       run.check(timers)
     }), {
-      numRuns: runs(150, 5000, 60),
+      numRuns: runs(80, 5000, 30),
       timeout: 10_000,
       endOnFailure: true
     })
@@ -571,7 +571,7 @@ describe('exchange: any two of them', () => {
       await run.run()
       run.check(timers)
     }), {
-      numRuns: runs(100, 5000, 40),
+      numRuns: runs(60, 5000, 20),
       timeout: 10_000,
       endOnFailure: true
     })

@@ -733,7 +733,7 @@ describe('replication of two', () => {
         await expectCursorHolds(second.store, first.store, first.id)
         expect([first.replicator.table.size, second.replicator.table.size], 'wants that are left').to.deep.equal([0, 0])
         nodes.forEach(node => { node.stop() })
-      }), { numRuns: runs(50, 2000, 15), timeout: 20_000, examples: [unheard] })
+      }), { numRuns: runs(25, 2000, 10), timeout: 20_000, examples: [unheard] })
     })
   })
 })

@@ -328,6 +328,6 @@ describe(`programs of two and three peers (seed ${seed})`, () => {
   it('leave all with the same in the end, and nothing behind', async function () {
     this.timeout(36_000_000)
 
-    await fc.assert(fc.asyncProperty(program, run), { numRuns: runs(150, 100_000, 25), seed, timeout: 60_000 })
+    await fc.assert(fc.asyncProperty(program, run), { numRuns: runs(100, 100_000, 20), seed, timeout: 60_000 })
   })
 })

@@ -307,7 +307,7 @@ describe('blockStore: any program', () => {
 
     await fc.assert(fc.asyncProperty(program, async (program) => {
       await new Run(program).run(false)
-    }), { numRuns: runs(100, 5000), endOnFailure: true })
+    }), { numRuns: runs(50, 5000), endOnFailure: true })
   })
 
   it('leaves nothing of a write that fails', async function () {
@@ -329,7 +329,7 @@ describe('blockStore: any program', () => {
       }
 
       await run.run(false)
-    }), { numRuns: runs(150, 10_000), endOnFailure: true })
+    }), { numRuns: runs(75, 10_000), endOnFailure: true })
   })
 
   it('can be killed after any write', async function () {
@@ -341,6 +341,6 @@ describe('blockStore: any program', () => {
       run.faults.decide = (write) => write < writes ? 'done' : 'not done'
 
       await run.run(true)
-    }), { numRuns: runs(150, 10_000), endOnFailure: true })
+    }), { numRuns: runs(75, 10_000), endOnFailure: true })
   })
 })

@@ -29,7 +29,7 @@ const MB = 1_000_000
  * A file that takes a while, larger in the long form of the tests, and what a tab may take while it goes through it,
  * which Chromium measures itself
  */
-const [LARGE_BYTES, MAX_TAB_BYTES] = process.env.LONG != null ? [200 * MB, 120 * MB] : [60 * MB, 60 * MB]
+const [LARGE_BYTES, MAX_TAB_BYTES] = process.env.LONG != null ? [200 * MB, 120 * MB] : [40 * MB, 60 * MB]
 
 /**
  * How many blocks a peer sends at a time
@@ -127,7 +127,7 @@ describe('the page', function () {
 
     const b = await open(link)
 
-    await b.grownTo(40)
+    await b.grownTo(24)
     await picture(b, 'syncing')
 
     const before = await b.blocks()
