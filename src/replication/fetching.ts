@@ -171,6 +171,8 @@ export class Fetching {
       return false
     }
 
+    want.coming = true
+
     if (this.#begun.push(new Delivery(want, response, this)) === 1) {
       queueMicrotask(() => { this.#receiveAll() })
     }

@@ -63,6 +63,11 @@ export class Want {
    * From whom it is being fetched
    */
   public fetcher?: Offerer
+  /**
+   * If its content has begun to come from there: it is stored, or fails, also when
+   * the peer has gone
+   */
+  public coming = false
   public settled = false
   /**
    * Where it stands in our log, once it is stored
@@ -180,7 +185,8 @@ export class WantTable {
   }
 
   /**
-   * A peer has gone, and with it what it offered
+   * A peer has gone, and with it what it offered. What has come from it and is not
+   * stored yet is fetched from nobody else meanwhile.
    */
   leave (want: Want, from: Offerer, err: Error): void {
     const i = want.offers.findIndex(offer => offer.from === from)
@@ -190,7 +196,9 @@ export class WantTable {
       this.#count(from, -1)
     }
 
-    this.#retry(want, from, err)
+    if (want.fetcher !== from || !want.coming) {
+      this.#retry(want, from, err)
+    }
   }
 
   #add (known: Want | undefined, hash: string, from: Offerer, batch?: Batch): void {
@@ -215,6 +223,7 @@ export class WantTable {
 
     if (want.fetcher === from) {
       want.fetcher = undefined
+      want.coming = false
     }
 
     if (want.fetcher != null) {
