@@ -123,6 +123,11 @@ export class Overdue {
       ...this.#owed.wants.unsent.map(want => [want])
     ]
 
+    if (oldest.length === 0 && this.#owed.requests.length > 0) {
+      // only the answer to one that asks for nothing is missing
+      throw err
+    }
+
     for (const owed of oldest.slice(0, Math.pow(2, this.#watch.timeouts - 1)).flat()) {
       this.#fail(owed, err)
     }

@@ -205,13 +205,15 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
-   * One that has not been sent yet must not speak of announcements that will be
-   * made again
+   * Takes back that nothing is wanted. Returns false if there was nothing to take
+   * back, or it had been sent.
    */
-  takeBackNothing (): void {
-    if (this.#nothing != null) {
-      this.#nothing = -1
-    }
+  takeBackNothing (): boolean {
+    const waited = this.#nothing != null
+
+    this.#nothing = undefined
+
+    return waited
   }
 
   /**
@@ -311,6 +313,15 @@ export class Requester implements ArrivalsOwner {
   }
 
   /**
+   * The stream of the remote has ended: it answers no more, and nothing has to wait
+   * for that
+   */
+  onInputEnd (): void {
+    this.#requests.clear()
+    this.answered = this.sent
+  }
+
+  /**
    * The exchange has ended
    */
   end (err: Error): void {
@@ -334,7 +345,7 @@ export class Requester implements ArrivalsOwner {
   tick (ms: number, closing: boolean): void {
     if (this.full) {
       this.#arrivals.tick(ms, body => closing || this.#outstanding > (body.ended ? 0 : 1))
-    } else if (this.#outstanding === 0 && this.#wants.waiting === 0) {
+    } else if (this.#outstanding === 0 && this.#wants.waiting === 0 && !this.#nothingSent) {
       this.#overdue.reset()
     } else {
       this.#overdue.tick(ms)

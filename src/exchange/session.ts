@@ -619,6 +619,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       throw new UnexpectedEndError()
     }
 
+    this.requester.onInputEnd()
     this.#closing.received = true
     this.close()
   }

@@ -107,6 +107,13 @@ export class Cursor {
     }
   }
 
+  /**
+   * No announcement matters any more
+   */
+  forget (): void {
+    this.#batches.splice(0).forEach(batch => { batch.forgotten = true })
+  }
+
   #advance (): void {
     while (this.#batches.length > 0) {
       const { sequence, left, failed } = this.#batches[0]
@@ -114,7 +121,7 @@ export class Cursor {
       if (failed) {
         // it stays before this one, whatever becomes of the others
         this.failedAt = sequence - 1
-        this.#batches.splice(0).forEach(batch => { batch.forgotten = true })
+        this.forget()
       } else if (left > 0) {
         return
       } else {

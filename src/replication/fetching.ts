@@ -39,6 +39,10 @@ export interface FetchingOwner {
    * If hashes may be requested now
    */
   readonly mayRequest: boolean
+  /**
+   * If another exchange with the peer is kept, and this one only ends what it began
+   */
+  readonly drained: boolean
   request(hash: string): void
   /**
    * Content that was requested and has not begun to come is not waited for
@@ -92,8 +96,7 @@ export class Fetching {
   readonly #offerer: Offerer
   // what may be fetched from this peer, unless another one is faster
   readonly #fetchable = new Fifo<Want>()
-  // what has been requested, until it has come to its end here: it may have left the
-  // table before, as what a peer sent is stored also after that has gone
+  // what has been requested, until it has come to its end here
   readonly #fetching = new Map<string, Want>()
   // those of them whose content has begun to come
   readonly #coming = new Map<string, ReceivedResponse>()
@@ -134,7 +137,12 @@ export class Fetching {
    * Something may be fetched from the peer
    */
   add (want: Want): void {
-    this.#fetchable.push(want)
+    const offer = want.offerOf(this.#offerer)
+
+    if (offer?.queued === false) {
+      offer.queued = true
+      this.#fetchable.push(want)
+    }
   }
 
   /**
@@ -153,7 +161,16 @@ export class Fetching {
         return
       }
 
-      if (!want.settled && want.fetcher == null && want.offerOf(this.#offerer)?.failed === false) {
+      const offer = want.offerOf(this.#offerer)
+
+      if (offer == null) {
+        // the exchange with the peer is not the one that is kept
+        continue
+      }
+
+      offer.queued = false
+
+      if (!want.settled && want.fetcher == null && !offer.failed) {
         want.fetcher = this.#offerer
         this.#fetching.set(want.hash, want)
         this.#owner.request(want.hash)
@@ -194,11 +211,10 @@ export class Fetching {
     this.#fetching.delete(hash)
 
     if (this.#owner.mayRequest) {
-      this.#owner.table.failed(want, this.#offerer, err)
-      this.#onTimeout(err)
+      this.#fail(want, err)
     } else {
       // the exchange is about to end, which is nobody's fault
-      this.#owner.table.release(want, this.#offerer)
+      this.#owner.table.leave(want, this.#offerer, err)
     }
 
     this.proceed()
@@ -219,6 +235,7 @@ export class Fetching {
       this.#startUnfinished()
       // what comes fast is waited for, however large it is
       this.#onTimeout(new TimeoutError(`Nothing came to its end for ${stallTimeout} ms`), slow)
+      this.proceed()
     }
   }
 
@@ -296,6 +313,8 @@ export class Fetching {
     try {
       const sequence = await this.#owner.intake.take(checkBlockHash(hash), hash, response.stream[Symbol.asyncIterator](), bytes => { this.#onBytes(delivery, bytes) })
 
+      // a store that has it already does not read it
+      response.abort()
       delivery.onStored(sequence)
     } catch (err) {
       delivery.onError(toError(err))
@@ -311,20 +330,20 @@ export class Fetching {
   }
 
   #end ({ want, bytes }: Delivery): void {
+    want.coming = false
     this.receiving -= bytes
     this.#fetching.delete(want.hash)
     this.#coming.delete(want.hash)
   }
 
   #onNotReceived (want: Want, err: Error): void {
-    const { records, peer, table } = this.#owner
+    const { records, peer } = this.#owner
 
     if (err.name === 'HashMismatchError') {
       this.#wrong.add(want.hash)
     }
 
-    table.failed(want, this.#offerer, err)
-    this.#onTimeout(err)
+    this.#fail(want, err)
 
     if (err.name === 'HashMismatchError') {
       try {
@@ -336,6 +355,16 @@ export class Fetching {
 
     if (err.name === 'StoreError' && ++this.#storeFailures >= MAX_STORE_FAILURES) {
       this.#owner.onFatal(err)
+    }
+  }
+
+  #fail (want: Want, err: Error): void {
+    if (this.#owner.drained) {
+      // the peer offers it on the one that is kept
+      this.#owner.table.leave(want, this.#offerer, err)
+    } else {
+      this.#owner.table.failed(want, this.#offerer, err)
+      this.#onTimeout(err)
     }
   }
 

@@ -285,6 +285,8 @@ export class Intake {
         watch.start()
       } catch (err) {
         failure = toError(err)
+        // which the store has to clean up after
+        watch.start()
         throw err
       }
     })()

@@ -96,7 +96,8 @@ export interface ReplicationLimits extends ExchangeLimits {
   stallTimeout: number
 
   /**
-   * How long the store may take to put content that has come, in ms
+   * How long the store may take to put content that has come, a hasher to check it,
+   * and the store to find hashes or a cursor, in ms
    *
    * @default 60000
    */

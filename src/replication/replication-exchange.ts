@@ -127,7 +127,9 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   readonly #owner: ReplicationOwner
   #over = false
   #remoteLogId?: string
-  #since?: number
+  // from where on those want the list for whom it has not been asked for, undefined
+  // for the cursor
+  #sinces: Array<number | undefined> = []
   #remoteSince = -1
   // begins our list when it is known what the remote lacks
   #listWhenCompared?: () => void
@@ -188,18 +190,22 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   /**
-   * What this side does is decided: at the beginning, or when somebody joins who
-   * wants more. With `since` the list is asked for from there on, whatever was asked
-   * before.
+   * What this side does is decided: at the beginning, or when somebody joins. With
+   * `since` the list is asked for from there on, whatever was asked before.
    */
   decide (takes: boolean, since?: number): void {
     this.takes = takes
-    this.#since = since
     this.taking.begin(takes)
 
     if (takes) {
+      this.#sinces.push(since)
       this.#done = false
-      this.session.requester.takeBackNothing()
+
+      if (this.session.requester.takeBackNothing() && !this.taking.asked) {
+        // no list ends by what was not sent
+        this.#due = false
+      }
+
       this.#onNews()
       this.#ask()
     } else if (!this.#done) {
@@ -251,6 +257,14 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   /**
+   * If the remote was asked what it has: of what it has put since then it may not have
+   * told yet
+   */
+  get asked (): boolean {
+    return this.replicates === true && this.taking.asked
+  }
+
+  /**
    * If our side has not said that it is done
    */
   get joinable (): boolean {
@@ -283,6 +297,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
       this.drained = true
       this.reconciliation.stop()
       this.listing.stop()
+      this.taking.drain()
       this.#evaluate()
     }
   }
@@ -525,7 +540,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
 
     if (this.replicates && !this.drained) {
       // where somebody says from where on to list, it is to be listed
-      this.reconciliation.begin(this.#since == null)
+      this.reconciliation.begin(this.#sinces.every(since => since == null))
     } else {
       this.reconciliation.giveUp()
     }
@@ -682,8 +697,15 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
         return
       }
 
+      const sinces = this.#sinces
+
+      if (this.#remoteLogId != null) {
+        // otherwise it is asked for once more when the remote says who it is
+        this.#sinces = []
+      }
+
       this.#due = this.replicates
-      this.taking.ask(this.#remoteLogId, this.#since).catch(err => { this.abort(toError(err)) })
+      this.taking.ask(this.#remoteLogId, sinces).catch(err => { this.abort(toError(err)) })
     }
   }
 

@@ -6,6 +6,7 @@ import { withDefaults } from '../exchange/limits.ts'
 import { Waker } from '../exchange/waker.ts'
 import { isBlockHash } from '../store/block-hash.ts'
 import { AGAIN, Call } from './call.ts'
+import { inTime } from './in-time.ts'
 import { Intake } from './intake.ts'
 import { defaultReplicationLimits } from './limits.ts'
 import { PeerRecords } from './peers.ts'
@@ -79,7 +80,7 @@ export class Replicator implements ReplicationOwner {
     this.#init = init
     this.store = init.store
     this.limits = withDefaults(init.limits, defaultReplicationLimits)
-    this.verifier = new Verifier(init.hashers)
+    this.verifier = new Verifier(init.hashers, this.limits.storeTimeout)
     this.intake = new Intake(this.store, this.verifier, this.limits)
     this.records = new PeerRecords(this.limits, init.maxBytes)
   }
@@ -314,10 +315,8 @@ export class Replicator implements ReplicationOwner {
     }
 
     const { serveTimeout } = this.limits
-    const late = Promise.withResolvers<never>()
-    const timer = setTimeout(() => { late.reject(new TimeoutError(`${question}() did not answer within ${serveTimeout} ms`)) }, serveTimeout)
 
-    return Promise.race([answer, late.promise]).finally(() => { clearTimeout(timer) })
+    return inTime(answer, serveTimeout, () => new TimeoutError(`${question}() did not answer within ${serveTimeout} ms`))
   }
 
   #tell (exchange: ReplicationExchange, ...args: Parameters<Call['tell']>): void {
@@ -335,7 +334,7 @@ export class Replicator implements ReplicationOwner {
 
     try {
       this.records.checkTrust(exchange.peer)
-      takes = accept != null && await this.#answer('accept', accept(exchange.remotePeer))
+      takes = accept != null && Boolean(await this.#answer('accept', accept(exchange.remotePeer)))
     } catch (err) {
       exchange.onIgnored(`what ${exchange.peer} may offer: ${toError(err).message}`)
     }
@@ -413,12 +412,12 @@ export class Replicator implements ReplicationOwner {
   }
 
   #joinOpen (call: Call, exchange: ReplicationExchange): void {
-    // it would also ask for what has failed there if it opened one of its own
-    const takesMore = call.takes && (exchange.takes !== true || call.since != null || exchange.taking.lacking)
+    // as if it opened one of its own: also for what has failed there
+    const asks = call.takes && (exchange.takes !== true || call.since != null || exchange.taking.lacking || exchange.asked)
 
     this.#ride(call, exchange)
 
-    if (takesMore) {
+    if (asks) {
       exchange.decide(true, call.since)
     }
 
@@ -432,19 +431,14 @@ export class Replicator implements ReplicationOwner {
   }
 
   #ride (call: Call, exchange: ReplicationExchange): void {
-    let calls = this.#calls.get(exchange)
-
-    if (calls == null) {
-      calls = new Set()
-      this.#calls.set(exchange, calls)
-    }
-
     if (!exchange.alive) {
       // between its beginning and now
       throw new ExchangeClosedError()
     }
 
-    calls.add(call)
+    const calls = this.#calls.get(exchange) ?? new Set()
+
+    this.#calls.set(exchange, calls.add(call))
     this.#counting.get(exchange)?.add(call)
     exchange.live = [...calls].some(({ live }) => live)
     // what was put before then is announced now

@@ -1,9 +1,10 @@
-import { HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
+import { ExchangeClosedError, HashMismatchError, LimitError, StoreError, toError } from '../errors.ts'
 import { Fifo } from '../exchange/fifo.ts'
 import { Waker } from '../exchange/waker.ts'
 import { PlacedSet } from '../placed-set.ts'
 import { Cursor } from './cursor.ts'
 import { Fetching } from './fetching.ts'
+import { inTime } from './in-time.ts'
 import type { FetchingOwner } from './fetching.ts'
 import type { Verifier } from './verify.ts'
 import type { Offer, Offerer, Want } from './want-table.ts'
@@ -110,6 +111,8 @@ export class Taking implements Offerer {
   #logId = NO_LOG
   #cursor = new Cursor(-1)
   #saved = -1
+  // if the list was asked for from beyond the cursor
+  #gap = false
   #saving = false
   // woken when nothing is offered that is not settled
   readonly #done = new Waker()
@@ -199,16 +202,15 @@ export class Taking implements Offerer {
    * Asks for the list of a remote
    *
    * @param logId - of its log, if it keeps one
-   * @param since - where to begin instead of at the cursor
+   * @param sinces - where to begin: the least of them, of which undefined is the cursor
    */
-  async ask (logId?: string, since?: number): Promise<void> {
+  async ask (logId: string = NO_LOG, sinces: Array<number | undefined>): Promise<void> {
     let position = -1
 
     this.#asking = true
 
-    if (logId != null && logId !== '') {
-      this.#logId = logId
-      const kept = await this.#owner.store.cursor(this.#owner.peer)
+    if (logId !== NO_LOG) {
+      const kept = await this.#inTime(this.#owner.store.cursor(this.#owner.peer))
 
       if (kept?.logId === logId) {
         position = kept.sequence
@@ -225,12 +227,17 @@ export class Taking implements Offerer {
       position = -1
     }
 
-    if (since != null && since > position) {
-      // what is between them is not asked for, so the cursor must stay
-      this.#logId = NO_LOG
+    if (this.#gap) {
+      this.#restart()
     }
 
-    const from = Math.min(since ?? position, this.#droppedAfter ?? Infinity)
+    const since = Math.min(...sinces.map(since => since ?? position))
+
+    // what is between them is not asked for then, so the cursor must stay
+    this.#gap = since > position
+    this.#logId = this.#gap ? NO_LOG : logId
+
+    const from = Math.min(since, this.#droppedAfter ?? Infinity)
 
     this.#certainUpTo = this.listed ? this.#listEnd : Math.min(this.#droppedAfter ?? Infinity, this.#cursor.failedAt)
     this.#lost.clear()
@@ -279,6 +286,19 @@ export class Taking implements Offerer {
     this.#unchecked += Math.max(1, hashes.length)
     this.askedAgain = false
     this.#proceed()
+  }
+
+  /**
+   * Another exchange with the peer is kept: what is not on its way is had there
+   */
+  drain (): void {
+    const err = new ExchangeClosedError()
+
+    for (const { want } of this.#offered) {
+      if (want.fetcher !== this) {
+        this.#owner.table.leave(want, this, err)
+      }
+    }
   }
 
   /**
@@ -341,6 +361,8 @@ export class Taking implements Offerer {
   }
 
   #restart (): void {
+    // what an announcement before waits for, one from now on has to wait for as well
+    this.#cursor.forget()
     this.#cursor = new Cursor(-1)
     this.#lookedAt = -1
     this.#saved = -1
@@ -391,7 +413,7 @@ export class Taking implements Offerer {
 
     const lacking = await this.#lacking(hashes)
 
-    if (this.#over) {
+    if (this.#over || this.#owner.drained) {
       return
     }
 
@@ -415,6 +437,11 @@ export class Taking implements Offerer {
     const batch = this.complete ? this.#note(certain ? sequence : Math.max(0, this.#lookedAt), lacking.length) : undefined
 
     for (const hash of lacking) {
+      if (this.#over) {
+        // too much has failed
+        return
+      }
+
       if (this.fetching.isWrong(hash)) {
         this.#fail(hash, new HashMismatchError(`The peer sent wrong content for ${hash} before`))
 
@@ -445,7 +472,7 @@ export class Taking implements Offerer {
 
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
-      const wanted = await allOf(lacking.map(hash => this.#owner.wants?.(hash) ?? true))
+      const wanted = await answers(lacking, hash => this.#owner.wants?.(hash) ?? true)
 
       return lacking.filter((hash, i) => wanted[i] && !watch.stored.has(hash))
     } finally {
@@ -458,21 +485,31 @@ export class Taking implements Offerer {
    * at once; and each hash is asked about at once, as it is decoded for both.
    */
   async #lookUp (hashes: string[]): Promise<{ candidates: string[], had: boolean[] }> {
+    const { store, verifier } = this.#owner
     const candidates: string[] = []
-    const had: Array<boolean | Promise<boolean>> = []
 
-    try {
+    const known = (function * () {
       for (const hash of new Set(hashes)) {
-        if (this.#owner.verifier.knows(hash)) {
+        if (verifier.knows(hash)) {
           candidates.push(hash)
-          had.push(this.#owner.store.has(hash))
+          yield hash
         }
       }
+    })()
 
-      return { candidates, had: await allOf(had) }
+    try {
+      const had = answers(known, hash => store.has(hash))
+
+      return { candidates, had: had instanceof Promise ? await this.#inTime(had) : had }
     } catch (err: any) {
       throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
     }
+  }
+
+  async #inTime<T> (answer: Promise<T>): Promise<T> {
+    const { storeTimeout } = this.#owner.limits
+
+    return inTime(answer, storeTimeout, () => new StoreError(`The store did not answer within ${storeTimeout} ms`))
   }
 
   /**
@@ -519,10 +556,10 @@ export class Taking implements Offerer {
   }
 
   async #saveCursor (): Promise<void> {
-    while (this.#cursor.position > this.#saved && !this.#over) {
+    while (this.#logId !== NO_LOG && this.#cursor.position > this.#saved && !this.#over) {
       const sequence = this.#cursor.position
 
-      await this.#owner.store.setCursor(this.#owner.peer, { logId: this.#logId, sequence })
+      await this.#inTime(this.#owner.store.setCursor(this.#owner.peer, { logId: this.#logId, sequence }))
       this.#saved = sequence
       this.#owner.seen(sequence)
       await this.#pause()
@@ -534,12 +571,25 @@ export class Taking implements Offerer {
 }
 
 /**
- * Without a promise for each that is known at once
+ * Asks about each hash, without a promise for what is known at once
  */
-function allOf (values: Array<boolean | Promise<boolean>>): boolean[] | Promise<boolean[]> {
-  return values.some(isPromise) ? Promise.all(values.map(async value => value)) : values as boolean[]
-}
+function answers (hashes: Iterable<string>, ask: (hash: string) => boolean | Promise<boolean>): boolean[] | Promise<boolean[]> {
+  const answers: Array<boolean | Promise<boolean>> = []
+  const all = async (): Promise<boolean[]> => Promise.all(answers.map(async answer => answer))
+  let later = false
 
-function isPromise (value: boolean | Promise<boolean>): boolean {
-  return typeof value !== 'boolean'
+  try {
+    for (const hash of hashes) {
+      const answer = ask(hash)
+
+      later ||= typeof answer !== 'boolean'
+      answers.push(answer)
+    }
+  } catch (err) {
+    // nobody waits for the others
+    all().catch(() => {})
+    throw err
+  }
+
+  return later ? all() : answers as boolean[]
 }

@@ -1,5 +1,6 @@
-import { HashMismatchError } from '../errors.ts'
+import { HashMismatchError, StoreError } from '../errors.ts'
 import { isSha256Hash, parseBlockHash } from '../store/block-hash.ts'
+import { inTime } from './in-time.ts'
 import { createSha256, sha256 } from './sha256.ts'
 import type { CID, MultihashDigest, MultihashHasher } from 'multiformats'
 
@@ -10,8 +11,14 @@ const SHA2_256 = 0x12
  */
 export class Verifier {
   readonly #hashers: Map<number, MultihashHasher>
+  readonly #timeout: number
 
-  constructor (hashers: MultihashHasher[] = []) {
+  /**
+   * @param hashers - beside sha2-256
+   * @param timeout - how long one of them may take, in ms
+   */
+  constructor (hashers: MultihashHasher[] = [], timeout: number) {
+    this.#timeout = timeout
     this.#hashers = new Map(hashers.map(hasher => [hasher.code, hasher]))
   }
 
@@ -38,7 +45,8 @@ export class Verifier {
   }
 
   /**
-   * Throws HashMismatchError, at once or later
+   * Throws HashMismatchError, at once or later, and StoreError if a hasher of the
+   * application takes too long
    */
   check (cid: CID, bytes: Uint8Array): void | Promise<void> {
     const digest = this.#digest(cid.multihash, bytes)
@@ -65,8 +73,18 @@ export class Verifier {
   }
 
   #digest ({ code }: MultihashDigest, bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const hasher = this.#hashers.get(code)
+
+    if (hasher == null) {
+      return sha256(bytes)
+    }
+
     // what the application passes comes first
-    return this.#hashers.get(code)?.encode(bytes) ?? sha256(bytes)
+    const digest = hasher.encode(bytes)
+
+    return digest instanceof Uint8Array
+      ? digest
+      : inTime(digest, this.#timeout, () => new StoreError(`The hasher ${hasher.name} did not answer within ${this.#timeout} ms`))
   }
 }
 

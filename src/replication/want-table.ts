@@ -39,6 +39,10 @@ export class Offer implements Placed {
    */
   public failed = false
   /**
+   * If the peer will be asked for it, unless it comes from another one before
+   */
+  public queued = false
+  /**
    * Among those of the peer that are not settled
    */
   public place = NOWHERE
@@ -64,7 +68,7 @@ export class Want {
    */
   public fetcher?: Offerer
   /**
-   * If its content has begun to come from there: it is stored, or fails, also when
+   * If its content has begun to come from there: it will be stored, or fail, also when
    * the peer has gone
    */
   public coming = false
@@ -178,13 +182,6 @@ export class WantTable {
   }
 
   /**
-   * A peer takes back that it fetches something
-   */
-  release (want: Want, from: Offerer): void {
-    this.#retry(want, from, want.error)
-  }
-
-  /**
    * A peer has gone, and with it what it offered. What has come from it and is not
    * stored yet is fetched from nobody else meanwhile.
    */
@@ -197,7 +194,8 @@ export class WantTable {
     }
 
     if (want.fetcher !== from || !want.coming) {
-      this.#retry(want, from, err)
+      // why it could not be had from another one says more
+      this.#retry(want, from, want.error ?? err)
     }
   }
 
@@ -223,7 +221,6 @@ export class WantTable {
 
     if (want.fetcher === from) {
       want.fetcher = undefined
-      want.coming = false
     }
 
     if (want.fetcher != null) {

@@ -76,8 +76,8 @@ export class BlockLog {
   #waiting: Change[] = []
   #writing = false
   /**
-   * The pages that are to be written to undo a commit that has failed, and are
-   * read instead of what is there
+   * The pages that are to be written to undo a commit that fails, and are read
+   * instead of what is there
    */
   #undo?: Map<number, Page>
 
@@ -287,13 +287,16 @@ export class BlockLog {
       }
     }
 
+    // what is read meanwhile is as it was, as this may fail
+    this.#undo = before
+
     try {
       for (const number of [...pages.keys()].sort((a, b) => a - b)) {
         await this.#pages.write(number, pages.get(number) ?? [])
       }
-    } catch (err) {
-      this.#undo = before
 
+      this.#undo = undefined
+    } catch (err) {
       await this.#rollBack().catch(err => {
         this.#logger.error('could not undo a write that had failed, will try again before the next one - %e', err)
       })

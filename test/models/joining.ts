@@ -19,7 +19,11 @@ export const RULES = {
   /**
    * Who did not open the exchange does not end it
    */
-  openerEnds: true
+  openerEnds: true,
+  /**
+   * What the remote has is asked for again when a call joins that takes
+   */
+  asksAgain: true
 }
 
 export type Rules = typeof RULES
@@ -262,7 +266,13 @@ export function joining (rules: Rules, peers: [PeerConfig, PeerConfig]): Model<S
 
       if (takes) {
         side.done = false
-        side.nothing = side.nothing == null ? null : 0
+
+        if (side.nothing != null) {
+          // it has not been sent, so no list ends by it
+          side.nothing = null
+          side.due = side.due && side.asked
+        }
+
         this.onNews()
         this.ask()
         side.held.splice(0).forEach(announcement => { this.take(...announcement) })
@@ -535,10 +545,10 @@ export function joining (rules: Rules, peers: [PeerConfig, PeerConfig]): Model<S
       const takes = remote?.takes === true && !remote.closed && !remote.remoteClosed
 
       this.ride(call)
-      call.toTake = []
+      call.toTake = call.takes && remote?.offers === true ? [...this.remote.log] : []
       call.toGive = call.offers && takes ? [...node.log] : []
 
-      if (call.takes && side.takes !== true) {
+      if (call.takes && (side.takes !== true || (side.asked && rules.asksAgain))) {
         this.decide(true)
       }
 

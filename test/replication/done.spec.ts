@@ -42,6 +42,10 @@ async function has (store: Store, ...names: string[]): Promise<void> {
   expect(await hashesOf(store)).to.deep.equal(names.map(name => BLOCKS[name].hash).sort())
 }
 
+async function wantsOf ({ metrics }: Replica): Promise<number | undefined> {
+  return metrics.calculated.get('libp2p_hash_exchange_wants')?.()
+}
+
 /**
  * Failures as `name of the block: name of the error`
  */
@@ -625,12 +629,24 @@ describe('the way to done', () => {
     it('is nothing that is no name of a block', async () => {
       const { here, peer, result } = await opened({ mode: 'pull' })
 
-      peer.identify('log')
+      await peer.meet()
       peer.rpc({ type: 'AVAILABLE' as any, hashes: ['', 'x', '__proto__', 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG', BLOCKS.a.hash.toUpperCase()], sequence: 6 })
       await peer.complete(5)
       expect(await result).to.deep.include({ failed: [], confirmed: true })
       expect(peer.saidOf('REQUEST')).to.be.empty()
       expect(await cursor(here)).to.equal(5)
+    })
+
+    it('is forgotten when so much fails that the exchange ends', async () => {
+      const { here, peer, result } = await opened({ mode: 'pull' }, { limits: { maxFailed: 1 } })
+
+      await peer.meet()
+      peer.offer(1, 'a')
+      await peer.answer(['a'], { a: BLOCKS.b.bytes })
+      await peer.pause()
+      peer.offer(5, 'a', 'b', 'c', 'd')
+      await expect(result).to.eventually.be.rejected.with.property('name', 'LimitError')
+      expect(await wantsOf(here)).to.equal(0)
     })
 
     it('is up to the end of what was offered: the end of a list without sequence moves no cursor', async () => {
@@ -774,6 +790,34 @@ describe('the way to done', () => {
   })
 
   describe('CLOSE', () => {
+    it('comes after all that a remote has asked for that answers nothing, and has ended its stream', async () => {
+      const { peer, result } = await opened({ mode: 'push' }, { store: await storeOf('a') })
+
+      result.catch(() => {})
+      await peer.hears('DONE')
+      peer.listEnd(0)
+      peer.wantNothing()
+      // that of the second must wait for the first, and this for an answer
+      peer.ask('a')
+      peer.ask('a')
+      peer.close()
+      peer.finish()
+      await peer.hears('HASHES a', 2)
+      await peer.hears('CLOSE')
+    })
+
+    it('is not waited for, for ever, of a remote that answers nothing', async () => {
+      const { peer, result } = await opened({ mode: 'push' }, { store: await storeOf('a'), limits: { requestTimeout: 200 } })
+
+      await peer.hears('DONE')
+      peer.listEnd(0)
+      peer.wantNothing()
+      peer.ask('a')
+      peer.ask('a')
+      peer.close()
+      await expect(result).to.eventually.be.rejectedWith('Nothing came from the remote for 200 ms').with.property('name', 'TimeoutError')
+    })
+
     const steps = {
       since: (peer: ReplicatingPeer) => { peer.since(-1) },
       'the end of its list': (peer: ReplicatingPeer) => { peer.listEnd(0) },
@@ -1097,7 +1141,15 @@ describe('the way to done', () => {
   })
 
   describe('joining', () => {
-    it('an open exchange is done when that is', async () => {
+    /**
+     * Ends the list that was asked for last, of so many
+     */
+    async function endList (peer: ReplicatingPeer, lists: number, sequence: number): Promise<void> {
+      await peer.until(() => peer.saidOf('SINCE').length === lists)
+      peer.listEnd(sequence)
+    }
+
+    it('an open exchange is done when that is, and has told again what there is', async () => {
       const { here, peer, result } = await opened({ mode: 'pull' })
 
       await peer.meet()
@@ -1106,12 +1158,15 @@ describe('the way to done', () => {
       await peer.hears('SEEN 1')
       const second = here.service.replicate(remote.node.peerId, { mode: 'pull' })
       await peer.pause()
+      // what was put before the call may not have been in this one
+      peer.listEnd(1)
+      await peer.hears('SINCE 1')
       await peer.complete(1)
 
       expect(await result).to.deep.include({ received: { hashes: 1, bytes: BLOCKS.a.bytes.length }, confirmed: true })
       // from when it joined
       expect(await second).to.deep.include({ received: { hashes: 0, bytes: 0 }, confirmed: true })
-      expect(peer.saidOf('SINCE')).to.have.lengthOf(1)
+      expect(peer.saidOf('SINCE')).to.have.lengthOf(2)
     })
 
     it('one that is in sync is done when what was put before is there', async () => {
@@ -1151,6 +1206,7 @@ describe('the way to done', () => {
       let done = false
       const second = here.service.replicate(remote.node.peerId).finally(() => { done = true })
       await peer.hears('AVAILABLE 1: a')
+      await endList(peer, 2, 0)
       await peer.pause()
       expect(done).to.be.false()
       peer.ask('a')
@@ -1174,6 +1230,7 @@ describe('the way to done', () => {
       // nobody has joined for that
       await put(here.store, 'b')
       peer.listEnd(0)
+      await endList(peer, 2, 0)
       await peer.answer()
       peer.wantNothing(-1)
       await peer.pause()
@@ -1202,6 +1259,8 @@ describe('the way to done', () => {
       await peer.hears('AVAILABLE 1: a')
       controller.abort()
       await expect(second).to.eventually.be.rejected.with.property('name', 'AbortError')
+      peer.listEnd(0)
+      await peer.until(() => peer.saidOf('SINCE').length === 2)
       await peer.complete(0)
       await result
     })
@@ -1258,6 +1317,8 @@ describe('the way to done', () => {
       await peer.hears('END -1')
       const second = here.service.replicate(remote.node.peerId)
       await peer.pause()
+      peer.listEnd(0)
+      await peer.until(() => peer.saidOf('SINCE').length === 2)
       await peer.complete(0)
       expect(peer.saidOf('AVAILABLE', 'END')).to.deep.equal(['END -1'])
       await result
@@ -1279,7 +1340,7 @@ describe('the way to done', () => {
         const asked = peer.saidOf('SINCE').length
         const result = here.service.replicate(remote.node.peerId, options)
 
-        if (options.since != null) {
+        if (options.mode !== 'push') {
           let settled = false
           result.finally(() => { settled = true }).catch(() => {})
           await peer.until(() => peer.saidOf('SINCE').length > asked)
@@ -1313,9 +1374,12 @@ describe('the way to done', () => {
       expect(await result).to.deep.equal({ received: { hashes: 1, bytes: BLOCKS.b.bytes.length }, sent: { hashes: 0, bytes: 0 }, failed: [], confirmed: true })
       expect(await cursor(here)).to.equal(2)
 
-      // there is nothing to ask for any more
-      expect(await here.service.replicate(remote.node.peerId, { mode: 'pull' })).to.deep.include({ confirmed: true })
-      expect(peer.saidOf('SINCE')).to.have.lengthOf(2)
+      // there is nothing that has failed any more
+      const again = here.service.replicate(remote.node.peerId, { mode: 'pull' })
+      await peer.hears('SINCE 2')
+      peer.listEnd(2)
+      void peer.serve()
+      expect(await again).to.deep.include({ failed: [], confirmed: true })
     })
 
     it('one on which something fails again says so', async () => {
@@ -1338,6 +1402,84 @@ describe('the way to done', () => {
       // it is not even asked for
       expect(failures(peer, await result)).to.deep.equal(['a: HashMismatchError'])
       expect(await cursor(here)).to.equal(undefined)
+    })
+
+    it('with since does not ask for less than another call waits for, before anything is asked for', async () => {
+      const { here, peer } = await opened({ mode: 'pull' })
+      const second = here.service.replicate(remote.node.peerId, { mode: 'pull', since: 3 })
+
+      second.catch(() => {})
+      await laps(20)
+      await peer.meet()
+      await peer.pause()
+      expect(peer.saidOf('SINCE')).to.deep.equal(['SINCE -1'])
+    })
+
+    it('with since does not ask for less than another call waits for, while a list is on its way', async () => {
+      const here = await create()
+      await keepCursor(here, 'log', 1)
+      const { peer } = await replicate(here, { mode: 'pull' })
+
+      await peer.meet()
+
+      for (const since of [-1, undefined]) {
+        here.service.replicate(remote.node.peerId, { mode: 'pull', since }).catch(() => {})
+      }
+
+      await peer.pause()
+      peer.listEnd(2)
+      await peer.until(() => peer.saidOf('SINCE').length > 1)
+      expect(peer.saidOf('SINCE')).to.deep.equal(['SINCE 1', 'SINCE -1'])
+    })
+
+    it('with since does not let the cursor pass what was not asked for, when all is', async () => {
+      const { here, peer } = await opened({ mode: 'pull', live: true, since: 3 })
+
+      await peer.meet()
+      await peer.hears('SINCE 3')
+      peer.listEnd(3)
+      await peer.pause()
+      const second = here.service.replicate(remote.node.peerId, { mode: 'pull', since: -1 })
+      second.catch(() => {})
+      await peer.hears('SINCE -1')
+      peer.offer(1, 'a')
+      await peer.hears('REQUEST a')
+      await peer.pause()
+      expect(await cursor(here)).to.equal(undefined)
+      expect(peer.saidOf('SEEN')).to.be.empty()
+      await peer.answer()
+      await peer.answer(['a'])
+      await peer.hears('SEEN 1')
+      expect(await cursor(here)).to.equal(1)
+    })
+
+    it('with since leaves the cursor that is being kept', async () => {
+      const keeping = Promise.withResolvers<void>()
+      const keepOn = Promise.withResolvers<void>()
+      const { here, peer } = await opened({ mode: 'pull', live: true }, {
+        store: wrapStore(await storeOf(), {
+          async setCursor (peer, cursor) {
+            keeping.resolve()
+            await keepOn.promise
+
+            return this.setCursor(peer, cursor)
+          }
+        })
+      })
+
+      await peer.meet()
+      peer.offer(2, 'a')
+      await peer.answer(['a'])
+      peer.listEnd(2)
+      await keeping.promise
+      here.service.replicate(remote.node.peerId, { mode: 'pull', since: 100 }).catch(() => {})
+      await peer.hears('SINCE 100')
+      keepOn.resolve()
+      await peer.hears('SEEN 2')
+      peer.listEnd(100)
+      await peer.pause()
+      expect(peer.saidOf('SEEN')).to.deep.equal(['SEEN 2'])
+      expect(await here.store.cursor(remote.node.peerId.toString())).to.deep.equal({ logId: 'log', sequence: 2 })
     })
 
     it('with since asks again, but not before the list that is on its way has ended', async () => {
@@ -1440,6 +1582,13 @@ describe('the way to done', () => {
       kept.offer(3, 'b', 'c', 'd')
       await kept.hears('REQUEST c d')
       kept.listEnd(3)
+
+      if (kept === theirs) {
+        // our call joins it now
+        await kept.until(() => kept.saidOf('SINCE').length === 2)
+        kept.listEnd(3)
+      }
+
       await kept.hears('DONE')
       kept.wantNothing()
 
@@ -1469,6 +1618,55 @@ describe('the way to done', () => {
       first.finish()
       await first.ended
       expect(second.saidOf('CLOSE')).to.be.empty()
+    })
+
+    it('what could not be had of the drained one is had of the other, and fails once', async () => {
+      const { here, peer: first } = await accepted()
+      const failed: string[] = []
+
+      here.service.addEventListener('failed', ({ detail }) => { failed.push(`${first.namesOf([detail.hash])[0]}: ${detail.error.name}`) })
+      await first.meet()
+      first.offer(2, 'a', 'b')
+      await first.hears('REQUEST a b')
+      const kept = await remote.open(here)
+      await kept.meet()
+      kept.offer(2, 'a', 'b')
+      kept.listEnd(2)
+      await kept.pause()
+      await first.answer(['a', 'b'], { a: BLOCKS.c.bytes, b: BLOCKS.c.bytes })
+      await kept.hears('REQUEST a b')
+      await kept.answer(['a'])
+      await kept.hears('DONE')
+      expect(failed).to.deep.equal(['b: NotFoundError'])
+      await has(here.store, 'a')
+    })
+
+    it('what the drained one offers, and is not asked for, is no reason to give up what the other is asked for', async () => {
+      const looking = Promise.withResolvers<boolean>()
+      let asked = 0
+      const { here, peer: first } = await accepted({
+        want: () => asked++ < 2 ? looking.promise : true,
+        limits: { requestTimeout: 200 }
+      })
+      const failed = eventsOf(here, 'failed')
+
+      await first.meet()
+      first.offer(2, 'a', 'b')
+      await first.pause()
+      const kept = await remote.open(here)
+      await kept.meet()
+      await kept.pause()
+      looking.resolve(true)
+      await first.pause()
+      kept.offer(2, 'a', 'b')
+      await kept.hears('REQUEST a b')
+      kept.hashes([BLOCKS.a.hash, 1], [BLOCKS.b.hash, 2])
+      // a never comes
+      await nextEvent(here, 'failed')
+      kept.body(2, 2, BLOCKS.b.bytes)
+      await grownTo(here.store, 1)
+      await has(here.store, 'b')
+      expect(failed.map(({ hash }: any) => hash)).to.deep.equal([BLOCKS.a.hash])
     })
 
     it('one that is drained does not wait for ever for a remote that does not answer', async () => {

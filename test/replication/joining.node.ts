@@ -56,7 +56,8 @@ describe('the rules for calls that join', function () {
     ['oneListDue', 'A push, then B sync, B does not accept', 'A gets a REQUEST after its CLOSE'],
     ['putsAreNews', 'A sync, B sync, A puts', 'A resolves before B has pA0'],
     ['saysUpTo', 'A sync, B sync, A puts', 'A resolves before B has pA0'],
-    ['openerEnds', 'A push live, B sync, B puts', 'a call of B waits for ever']
+    ['openerEnds', 'A sync live, B push, A puts', 'a call of B waits for ever'],
+    ['asksAgain', 'A sync live, B sync, A puts', 'B resolves without pA0']
   ]
 
   for (const [rule, name, what] of needed) {

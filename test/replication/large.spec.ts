@@ -4,9 +4,9 @@ import { MemoryBlockstore } from 'blockstore-core'
 import { MemoryDatastore } from 'datastore-core'
 import * as Digest from 'multiformats/hashes/digest'
 import { blockHash, blockStore } from '../../src/index.ts'
-import { memoryStore } from '../fixtures/blocks.ts'
+import { block, grownTo, memoryStore } from '../fixtures/blocks.ts'
 import { content } from '../fixtures/content.ts'
-import { createReplica, failureNames, stopReplicas } from '../fixtures/replicas.ts'
+import { createReplica, failureNames, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Store } from '../../src/index.ts'
 import type { CID } from 'multiformats'
@@ -90,6 +90,46 @@ class CountingBlockstore extends MemoryBlockstore {
     return [...this.#sizes.values()]
   }
 }
+
+describe('a large block that is put here while it comes', () => {
+  afterEach(stopReplicas)
+
+  for (const live of [false, true]) {
+    it(`holds up nothing${live ? ' that comes later' : ''}`, async () => {
+      const large = block(1, 12 * MIB)
+      const opened = Promise.withResolvers<void>()
+      const goOn = Promise.withResolvers<void>()
+      const stored = await memoryStore([large])
+      const there = await createReplica({
+        store: wrapStore(stored, {
+          async * get (hash) {
+            opened.resolve()
+            await goOn.promise
+            yield * stored.get(hash)
+          }
+        }),
+        limits: PATIENT
+      })
+      const here = await createReplica({ limits: PATIENT })
+      const controller = new AbortController()
+      const replicated = here.service.replicate(there.addresses, { mode: 'pull', live, signal: controller.signal })
+
+      await opened.promise
+      await here.store.put(large.hash, large.bytes)
+      goOn.resolve()
+
+      if (!live) {
+        expect(await replicated).to.deep.include({ confirmed: true, failed: [] })
+        return
+      }
+
+      await there.store.put(block(2).hash, block(2).bytes)
+      await grownTo(here.store, 2)
+      controller.abort()
+      await expect(replicated).to.eventually.be.rejected.with.property('name', 'AbortError')
+    })
+  }
+})
 
 describe('a block of 100 MiB', () => {
   let hash: string

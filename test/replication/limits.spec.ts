@@ -306,6 +306,19 @@ describe('blocks of other hash functions', () => {
     expect(await hashesOf(here.store)).to.deep.equal(hashes([fits, other]))
   })
 
+  it('fail by name where the hasher never answers', async () => {
+    const offered = await sha512Block(1, 1000)
+    const there = await createReplica({ store: await memoryStore([offered, block(1)]) })
+    const here = await createReplica({
+      hashers: [{ name: sha512.name, code: sha512.code, digest: sha512.digest.bind(sha512), encode: async () => new Promise(() => {}) } as any],
+      limits: { storeTimeout: 200 }
+    })
+    const result = await here.service.replicate(there.addresses)
+
+    expect(result.failed.map(({ hash, error }) => [hash, error.name, error.message])).to.deep.equal([[offered.hash, 'StoreError', 'The hasher sha2-512 did not answer within 200 ms']])
+    expect(await hashesOf(here.store)).to.deep.equal([block(1).hash])
+  })
+
   it('fail by name where the hasher does', async () => {
     const offered = await sha512Block(1, 1000)
     const there = await createReplica({ store: await memoryStore([offered, block(1)]) })

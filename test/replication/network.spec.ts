@@ -1,10 +1,14 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { expect } from 'aegir/chai'
 import { MAX_SOURCES } from '../../src/constants.ts'
+import { Fifo } from '../../src/exchange/fifo.ts'
+import { RPCType } from '../../src/wire/rpc-codec.ts'
 import { block, blocks, grownTo, hashesOf, memoryStore, putBlocks, wrongIn } from '../fixtures/blocks.ts'
 import { thenHang } from '../fixtures/content.ts'
 import { line, Network, randomGraph, ring, seeded } from '../fixtures/network.ts'
-import { createReplica, eventsOf, failureNames, nextEvent, stopReplicas } from '../fixtures/replicas.ts'
+import { stopNodes } from '../fixtures/nodes.ts'
+import { createReplica, eventsOf, failureNames, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
+import { ScriptedNode } from '../fixtures/replication.ts'
 import { runs } from '../fixtures/runs.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Store } from '../../src/index.ts'
@@ -39,7 +43,7 @@ function sentBy ({ metrics }: Replica): { hashes: number, bytes: number } {
 }
 
 describe('replication with many peers', () => {
-  afterEach(stopReplicas)
+  afterEach(async () => { await Promise.all([stopReplicas(), stopNodes()]) })
 
   it('fetches each of the blocks that many peers announce once', async () => {
     const offered = blocks(0, 1000, 4 * KIB)
@@ -99,6 +103,67 @@ describe('replication with many peers', () => {
 
     expect(results.map(({ received }) => received.hashes).reduce((a, b) => a + b)).to.equal(50)
     expect(await hashesOf(here.store)).to.have.lengthOf(50)
+  })
+
+  it('asks one for the rest that has stalled with what others have as well', async () => {
+    const shared = blocks(1000, 128)
+    const offered = [...shared, block(5000)]
+    const waking = Promise.withResolvers<void>()
+    const stalling = await createReplica({
+      store: giving(await memoryStore(offered), async function * (store, hash) {
+        await waking.promise
+        yield * store.get(hash)
+      }),
+      limits: PATIENT
+    })
+    const other = await createReplica({ store: await memoryStore(shared), limits: PATIENT })
+    const here = await createReplica({ limits: { ...PATIENT, stallTimeout: 500 } })
+
+    // all that the other has, so that the rest has to wait
+    const fromStalling = here.service.replicate(stalling.addresses, { mode: 'pull' })
+    await nextEvent(stalling, 'exchange')
+    const fromOther = here.service.replicate(other.addresses, { mode: 'pull' })
+    await grownTo(here.store, shared.length)
+    waking.resolve()
+
+    const results = await Promise.all([fromStalling, fromOther])
+    expect(results.flatMap(({ failed }) => failed)).to.be.empty()
+    expect(await hashesOf(here.store)).to.have.lengthOf(offered.length)
+  })
+
+  it('does not remember again what waits for a slow one each time that another one leaves', async () => {
+    const many = blocks(1000, 1000)
+    const here = await createReplica({ limits: { ...PATIENT, beginTimeout: 60_000 } })
+    const named = Object.fromEntries(many.map((block, i) => [`${i}`, block]))
+    const [slow, other] = await Promise.all([ScriptedNode.create(named), ScriptedNode.create(named)])
+    const push = Fifo.prototype.push
+    let longest = 0
+
+    // nothing else shows how much waits
+    Fifo.prototype.push = function (item: any) {
+      push.call(this, item)
+      longest = Math.max(longest, item?.offers == null ? 0 : this.length)
+    }
+
+    try {
+      const { peer } = await slow.replicate(here, { mode: 'pull' })
+      await peer.meet()
+      peer.offer(many.length, ...Object.keys(named))
+      await peer.message(RPCType.REQUEST, 1)
+
+      for (let i = 0; i < 3; i++) {
+        const { peer, result } = await other.replicate(here, { mode: 'pull' })
+        await peer.meet()
+        peer.offer(many.length, ...Object.keys(named))
+        await peer.message(RPCType.REQUEST, 1)
+        peer.stream.abort(new Error('Gone'))
+        await expect(result).to.eventually.be.rejected()
+      }
+    } finally {
+      Fifo.prototype.push = push
+    }
+
+    expect(longest).to.be.within(1, many.length)
   })
 
   interface Faulty {

@@ -317,6 +317,26 @@ describe('replication of two', () => {
       controller.abort()
       await expect(live).to.eventually.be.rejected.with.property('name', 'AbortError')
     })
+
+    it('one that is in sync brings what was put there before, however short', async () => {
+      const [here, there] = await pair()
+      const controller = new AbortController()
+      const live = here.service.replicate(there.addresses, { live: true, signal: controller.signal })
+      await nextEvent(here, 'synced')
+
+      for (const [from, to] of [[there, here], [here, there]]) {
+        for (let i = 0; i < 5; i++) {
+          const more = blocks(1000 + 50 * i + from.addresses.length * 500, 50)
+
+          await Promise.all(more.map(async ({ hash, bytes }) => from.store.put(hash, bytes)))
+          expect(await to.service.replicate(from.peer, { mode: i % 2 === 0 ? 'sync' : 'pull' })).to.deep.include({ failed: [], confirmed: true })
+          expect(to.store.size).to.equal(from.store.size)
+        }
+      }
+
+      controller.abort()
+      await expect(live).to.eventually.be.rejected.with.property('name', 'AbortError')
+    })
   })
 
   describe('a remote that has forgotten', () => {

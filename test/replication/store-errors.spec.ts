@@ -2,6 +2,7 @@ import { expect } from 'aegir/chai'
 import { block, blocks, hashesOf, memoryStore } from '../fixtures/blocks.ts'
 import { createReplica, eventsOf, failureNames, nextEvent, PATIENT, stopReplicas } from '../fixtures/replicas.ts'
 import { laps } from '../fixtures/slicing.ts'
+import { watchRejections } from '../fixtures/unhandled.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
 import type { Store } from '../../src/index.ts'
 
@@ -33,6 +34,32 @@ async function failing (fails: (put: number) => boolean): Promise<{ store: Store
   })
 
   return result
+}
+
+/**
+ * A store whose first put of what comes never ends, once its source has failed
+ */
+function hangingAfter (below: Store, onRead = (): void => {}): Store {
+  let puts = 0
+
+  return wrapStore(below, {
+    put: async (hash, source) => {
+      if (puts++ > 0) {
+        return below.put(hash, source)
+      }
+
+      try {
+        for await (const chunk of source as AsyncIterable<Uint8Array>) {
+          expect(chunk).to.not.be.empty()
+          onRead()
+        }
+      } catch {
+        // it is never told
+      }
+
+      return new Promise(() => {})
+    }
+  })
 }
 
 describe('a store that fails', () => {
@@ -231,6 +258,92 @@ describe('a store that fails', () => {
 
     expect(await second).to.deep.include({ confirmed: true, failed: [], received: { hashes: 0, bytes: 0 } })
     expect(store.size).to.equal(1)
+  })
+
+  it('that never gives back a large block that is wrong is not waited for', async () => {
+    const large = block(1, 3_000_000)
+    const there = await createReplica({
+      store: wrapStore(await memoryStore([large]), {
+        * get () {
+          yield new Uint8Array(3_000_000)
+        }
+      })
+    })
+    const here = await createReplica({ store: hangingAfter(await memoryStore()), limits: { storeTimeout: 200 } })
+    const { failed } = await here.service.replicate(there.addresses)
+
+    expect(failureNames(failed)).to.deep.equal({ HashMismatchError: 1 })
+  })
+
+  it('that never gives back a large block of which a peer has gone has it from another one', async () => {
+    const large = block(1, 3_000_000)
+    const offering = Promise.withResolvers<void>()
+    const gone = await createReplica({
+      store: wrapStore(await memoryStore([large]), {
+        async * get () {
+          yield large.bytes.subarray(0, 2_000_000)
+          await new Promise(() => {})
+        }
+      })
+    })
+    const reading = Promise.withResolvers<void>()
+    const below = await memoryStore()
+    const here = await createReplica({ store: hangingAfter(below, reading.resolve), limits: { ...PATIENT, storeTimeout: 200 } })
+    const other = await createReplica({ store: await memoryStore([large]), limits: PATIENT })
+
+    const first = here.service.replicate(gone.addresses, { mode: 'pull' })
+    await reading.promise
+
+    const second = here.service.replicate(other.addresses, {
+      mode: 'pull',
+      onProgress: ({ type }) => {
+        if (type === 'hash-exchange:replicate:offered') {
+          offering.resolve()
+        }
+      }
+    })
+    await offering.promise
+    await gone.node.stop()
+    await expect(first).to.eventually.be.rejected()
+    expect(await second).to.deep.include({ failed: [], confirmed: true, received: { hashes: 1, bytes: 3_000_000 } })
+    expect(below.size).to.equal(1)
+  })
+
+  for (const method of ['has', 'cursor', 'setCursor'] as const) {
+    it(`ends the exchange when ${method}() never answers, also a live one`, async () => {
+      const there = await createReplica({ store: await memoryStore(offered) })
+      const here = await createReplica({
+        store: wrapStore(await memoryStore(), { [method]: async () => new Promise(() => {}) }),
+        limits: { storeTimeout: 200 }
+      })
+
+      await expect(here.service.replicate(there.addresses, { live: true })).to.eventually.be.rejectedWith('The store did not answer within 200 ms').with.property('name', 'StoreError')
+    })
+  }
+
+  it('fails for one hash and later for another leaves no rejection unhandled', async () => {
+    const there = await createReplica({ store: await memoryStore(offered) })
+    let asked = 0
+    const here = await createReplica({
+      store: wrapStore(await memoryStore(), {
+        has: () => {
+          if (asked++ > 0) {
+            throw new Error('The disk is gone')
+          }
+
+          return Promise.reject(new Error('The disk was gone before'))
+        }
+      })
+    })
+    const watch = watchRejections()
+
+    try {
+      await expect(here.service.replicate(there.addresses)).to.eventually.be.rejectedWith('The disk is gone').with.property('name', 'StoreError')
+      await laps(3)
+      watch.check()
+    } finally {
+      watch.stop()
+    }
   })
 
   it('fails each hash that was put without a sequence, of small and of large blocks', async () => {

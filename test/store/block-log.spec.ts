@@ -169,6 +169,33 @@ describe('BlockLog', () => {
       expect(await listed()).to.deep.equal(range(0, 130).map(hashOf))
     })
 
+    it('lists meanwhile what will not be removed', async () => {
+      await fill(130)
+
+      const writing = Promise.withResolvers<void>()
+      const writeOn = Promise.withResolvers<void>()
+      const put = datastore.put.bind(datastore)
+      let writes = 0
+
+      datastore.put = async (key, value) => {
+        if (writes++ === 1) {
+          writing.resolve()
+          await writeOn.promise
+        }
+
+        return put(key, value)
+      }
+
+      // two pages: it is removed from the first, and added to the second
+      faults.decide = (number) => number === 1 ? 'done, but fails' : 'done'
+      const change = append(3, 4)
+      await writing.promise
+      expect(await listed()).to.deep.equal(range(0, 130).map(hashOf))
+      writeOn.resolve()
+      await expect(change).to.be.rejectedWith('Faulty')
+      expect(await listed()).to.deep.equal(range(0, 130).map(hashOf))
+    })
+
     it('has no hash twice if it is killed while that is undone', async () => {
       for (const write of range(2, 3)) {
         datastore = new MemoryDatastore()
