@@ -56,15 +56,17 @@ export class Overdue {
   }
 
   /**
-   * Some time has passed in which we did not hold the remote back, in ms
+   * Some time has passed in which we did not hold the remote back, in ms. Throws
+   * TimeoutError if nothing came for too long and there is nothing that could fail,
+   * but an answer that must come.
    */
-  tick (ms: number): void {
+  tick (ms: number, mustAnswer: boolean): void {
     const [body] = this.#bodies()
     const request = this.#requests()[0]
     const share = body instanceof ReceivedBody ? this.#owed.arrivals.coming.size : 0
 
     switch (this.#watch.tick(ms, body ?? request, share)) {
-      case IDLE: this.#failOldest(); break
+      case IDLE: this.#failOldest(mustAnswer); break
       case SLOW: this.#failSlow(body == null ? request : [body]); break
       default:
     }
@@ -108,7 +110,7 @@ export class Overdue {
    * nothing comes, twice as much each time, so that the thousands behind it do
    * not take a time-out each.
    */
-  #failOldest (): void {
+  #failOldest (mustAnswer: boolean): void {
     const err = new TimeoutError(`Nothing came from the remote for ${this.#limits.requestTimeout} ms`)
 
     if (this.#owed.arrivals.unknown > 0) {
@@ -123,8 +125,7 @@ export class Overdue {
       ...this.#owed.wants.unsent.map(want => [want])
     ]
 
-    if (oldest.length === 0 && this.#owed.requests.length > 0) {
-      // only the answer to one that asks for nothing is missing
+    if (oldest.length === 0 && mustAnswer) {
       throw err
     }
 

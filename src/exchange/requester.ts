@@ -341,14 +341,19 @@ export class Requester implements ArrivalsOwner {
    *
    * @param ms - how much
    * @param closing - if the end of the exchange waits for us
+   * @param remoteClosed - if the remote has closed, which may still owe an answer to
+   * a REQUEST without hashes
    */
-  tick (ms: number, closing: boolean): void {
+  tick (ms: number, closing: boolean, remoteClosed: boolean): void {
+    // what it has asked for may wait for that
+    const mustAnswer = this.#nothingSent && remoteClosed
+
     if (this.full) {
       this.#arrivals.tick(ms, body => closing || this.#outstanding > (body.ended ? 0 : 1))
-    } else if (this.#outstanding === 0 && this.#wants.waiting === 0 && !this.#nothingSent) {
+    } else if (this.#outstanding === 0 && this.#wants.waiting === 0 && !mustAnswer) {
       this.#overdue.reset()
     } else {
-      this.#overdue.tick(ms)
+      this.#overdue.tick(ms, mustAnswer)
     }
   }
 

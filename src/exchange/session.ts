@@ -646,7 +646,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
       this.#provider.tick(ms)
 
       if (!this.#owner.full) {
-        this.requester.tick(ms, this.#closing.begun)
+        this.requester.tick(ms, this.#closing.begun, this.#closing.received)
       }
 
       if (!this.requester.full) {

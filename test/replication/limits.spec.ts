@@ -435,7 +435,7 @@ describe('how much is remembered', () => {
           return gate.promise
         }
       }),
-      limits: { maxUnchecked: 2000, stallTimeout: 10_000 }
+      limits: { maxUnchecked: 2000, stallTimeout: 10_000, storeTimeout: 10_000 }
     })
 
     const replicated = here.service.replicate(there.addresses)
