@@ -298,8 +298,7 @@ export class Requester implements ArrivalsOwner {
    * One of ours has closed: it answers no more
    */
   onRemoteClose (): void {
-    this.#requests.clear()
-    this.#nothing = undefined
+    this.#forgetRequests()
 
     for (const want of [...this.#wants]) {
       if (want.state === SENT) {
@@ -317,7 +316,7 @@ export class Requester implements ArrivalsOwner {
    * for that
    */
   onInputEnd (): void {
-    this.#requests.clear()
+    this.#forgetRequests()
     this.answered = this.sent
   }
 
@@ -325,14 +324,13 @@ export class Requester implements ArrivalsOwner {
    * The exchange has ended
    */
   end (err: Error): void {
-    this.#nothing = undefined
+    this.#forgetRequests()
 
     for (const want of [...this.#wants]) {
       this.#wants.drop(want, err)
     }
 
     this.#arrivals.end(err)
-    this.#requests.clear()
     this.#promised.clear()
   }
 
@@ -378,6 +376,15 @@ export class Requester implements ArrivalsOwner {
   onDone (): void {
     this.#outstanding--
     this.#owner.wake()
+  }
+
+  /**
+   * None will be answered any more
+   */
+  #forgetRequests (): void {
+    this.#requests.clear()
+    this.#nothing = undefined
+    this.#nothingSent = false
   }
 
   #promise (wants: Want[], want: Want | undefined, hash: string, sequence: number): void {

@@ -6,7 +6,7 @@ import { checkBlockHash } from '../store/block-hash.ts'
 import type { Intake, PutOwner } from './intake.ts'
 import type { ReplicationLimits } from './limits.ts'
 import type { PeerRecords } from './peers.ts'
-import type { Offerer, Want, WantTable } from './want-table.ts'
+import type { Offer, Offerer, Want, WantTable } from './want-table.ts'
 import type { ReceivedResponse } from '../exchange/api.ts'
 
 /**
@@ -95,7 +95,7 @@ export class Fetching {
   readonly #owner: FetchingOwner
   readonly #offerer: Offerer
   // what may be fetched from this peer, unless another one is faster
-  readonly #fetchable = new Fifo<Want>()
+  readonly #fetchable = new Fifo<Offer>()
   // what has been requested, until it has come to its end here
   readonly #fetching = new Map<string, Want>()
   // those of them whose content has begun to come
@@ -136,12 +136,10 @@ export class Fetching {
   /**
    * Something may be fetched from the peer
    */
-  add (want: Want): void {
-    const offer = want.offerOf(this.#offerer)
-
-    if (offer?.queued === false) {
+  add (offer: Offer): void {
+    if (!offer.queued) {
       offer.queued = true
-      this.#fetchable.push(want)
+      this.#fetchable.push(offer)
     }
   }
 
@@ -155,18 +153,13 @@ export class Fetching {
     }
 
     while (this.#fetching.size < this.#window && this.#owner.mayRequest) {
-      const want = this.#fetchable.shift()
+      const offer = this.#fetchable.shift()
 
-      if (want == null) {
+      if (offer == null) {
         return
       }
 
-      const offer = want.offerOf(this.#offerer)
-
-      if (offer == null) {
-        // the exchange with the peer is not the one that is kept
-        continue
-      }
+      const { want } = offer
 
       offer.queued = false
 

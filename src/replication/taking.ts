@@ -322,11 +322,11 @@ export class Taking implements Offerer {
   onOffered (want: Want, offer: Offer): void {
     this.wanted++
     this.#offered.add(offer)
-    this.fetching.add(want)
+    this.fetching.add(offer)
   }
 
-  onFetchable (want: Want): void {
-    this.fetching.add(want)
+  onFetchable (offer: Offer): void {
+    this.fetching.add(offer)
     this.fetching.proceed()
   }
 

@@ -17,7 +17,7 @@ export interface Offerer {
   /**
    * There is something that may be fetched from it, again
    */
-  onFetchable(want: Want): void
+  onFetchable(offer: Offer): void
   /**
    * A hash that it offered is stored, or could not be had
    */
@@ -153,7 +153,7 @@ export class WantTable {
     known.failed = false
 
     if (failed) {
-      from.onFetchable(want)
+      from.onFetchable(known)
     }
 
     return true
@@ -232,7 +232,7 @@ export class WantTable {
     if (others.length === 0) {
       this.#settle(want, err)
     } else {
-      others.forEach(({ from }) => { from.onFetchable(want) })
+      others.forEach(offer => { offer.from.onFetchable(offer) })
     }
   }
 

@@ -818,6 +818,38 @@ describe('the way to done', () => {
       await expect(result).to.eventually.be.rejectedWith('Nothing came from the remote for 200 ms').with.property('name', 'TimeoutError')
     })
 
+    it('leaves us the time to send, also where it crosses our empty REQUEST, or the remote has ended its stream', async () => {
+      for (const ends of [false, true]) {
+        const { peer, result } = await opened({ mode: 'push' }, {
+          store: wrapStore(await storeOf('a'), {
+            async * get (hash) {
+              // longer than an answer may take
+              await new Promise(resolve => { setTimeout(resolve, 500) })
+              yield * this.get(hash)
+            }
+          }),
+          limits: { requestTimeout: 200 }
+        })
+
+        result.catch(() => {})
+
+        if (!ends) {
+          peer.identify('log')
+        }
+
+        await peer.hears('DONE')
+        peer.ask('a')
+        peer.close()
+
+        if (ends) {
+          peer.finish()
+        }
+
+        await peer.bodyOf(1)
+        await peer.hears('CLOSE')
+      }
+    })
+
     const steps = {
       since: (peer: ReplicatingPeer) => { peer.since(-1) },
       'the end of its list': (peer: ReplicatingPeer) => { peer.listEnd(0) },
