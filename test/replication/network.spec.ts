@@ -142,7 +142,7 @@ describe('replication with many peers', () => {
     // nothing else shows how much waits
     Fifo.prototype.push = function (item: any) {
       push.call(this, item)
-      longest = Math.max(longest, item?.offers == null ? 0 : this.length)
+      longest = Math.max(longest, item?.want == null ? 0 : this.length)
     }
 
     try {
