@@ -171,7 +171,7 @@ export class UntrustedPeerError extends Error {
 }
 
 /**
- * The store could not put, or could not be asked
+ * The store could not put, or could not be asked, or it or a hasher took too long
  */
 export class StoreError extends Error {
   static name = 'StoreError'

@@ -331,8 +331,9 @@ export interface HashExchange extends TypedEventTarget<HashExchangeEvents> {
   /**
    * Makes our store and that of a peer have the same content, as far as both
    * sides take and offer it. Resolves when both have confirmed that nothing is
-   * outstanding (see `confirmed`), also if some hashes failed. With `live` it goes
-   * on until it is aborted, or the remote ends it.
+   * outstanding (see `confirmed`), also if some hashes failed: then all is here that
+   * the peer had, and we may have, when it was called, also where an exchange with the
+   * peer was open. With `live` it goes on until it is aborted, or the remote ends it.
    *
    * Rejects with InvalidParametersError, NotStartedError, the reason of the
    * signal, what libp2p says of a peer that can't be reached, UntrustedPeerError,

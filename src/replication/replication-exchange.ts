@@ -257,14 +257,6 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   /**
-   * If the remote was asked what it has: of what it has put since then it may not have
-   * told yet
-   */
-  get asked (): boolean {
-    return this.replicates === true && this.taking.asked
-  }
-
-  /**
    * If our side has not said that it is done
    */
   get joinable (): boolean {

@@ -412,8 +412,10 @@ export class Replicator implements ReplicationOwner {
   }
 
   #joinOpen (call: Call, exchange: ReplicationExchange): void {
-    // as if it opened one of its own: also for what has failed there
-    const asks = call.takes && (exchange.takes !== true || call.since != null || exchange.taking.lacking || exchange.asked)
+    const { takes, replicates, taking } = exchange
+    // as if it opened one of its own: for what the remote has put since it was asked, and
+    // what has failed
+    const asks = call.takes && (takes !== true || call.since != null || taking.lacking || (replicates === true && taking.asked))
 
     this.#ride(call, exchange)
 

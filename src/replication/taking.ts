@@ -575,7 +575,6 @@ export class Taking implements Offerer {
  */
 function answers (hashes: Iterable<string>, ask: (hash: string) => boolean | Promise<boolean>): boolean[] | Promise<boolean[]> {
   const answers: Array<boolean | Promise<boolean>> = []
-  const all = async (): Promise<boolean[]> => Promise.all(answers.map(async answer => answer))
   let later = false
 
   try {
@@ -586,10 +585,10 @@ function answers (hashes: Iterable<string>, ask: (hash: string) => boolean | Pro
       answers.push(answer)
     }
   } catch (err) {
-    // nobody waits for the others
-    all().catch(() => {})
-    throw err
+    // the first, so that it is heard of, and of the others nothing is left unhandled
+    answers.unshift(Promise.reject(err))
+    later = true
   }
 
-  return later ? all() : answers as boolean[]
+  return later ? Promise.all(answers.map(async answer => answer)) : answers as boolean[]
 }

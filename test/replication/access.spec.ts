@@ -231,6 +231,15 @@ describe('who may add', () => {
     expect(await hashesOf(here.store)).to.deep.equal(hashes(blocks(0, 5)))
   })
 
+  it('is who gets any answer that is true', async () => {
+    const there = await createReplica({ store: await memoryStore(offered) })
+    const friends = new Map([[there.peer.toString(), { name: 'a friend' }]])
+    const here = await createReplica({ accept: (peer) => friends.get(peer.toString()) as any })
+
+    expect(await there.service.replicate(here.addresses)).to.deep.include({ failed: [], confirmed: true })
+    expect(await hashesOf(here.store)).to.deep.equal(hashes(offered))
+  })
+
   it('is nobody if it cannot be decided', async () => {
     const there = await createReplica({ store: await memoryStore(offered) })
     const here = await createReplica({

@@ -4,7 +4,8 @@ import { createReplica, eventsOf, failureNames, nextEvent, PATIENT, stopReplicas
 import { laps } from '../fixtures/slicing.ts'
 import { watchRejections } from '../fixtures/unhandled.ts'
 import { wrapStore } from '../fixtures/wrapped-store.ts'
-import type { Store } from '../../src/index.ts'
+import type { ReplicateResult, Store } from '../../src/index.ts'
+import type { Replica } from '../fixtures/replicas.ts'
 
 const offered = blocks(0, 60)
 
@@ -60,6 +61,25 @@ function hangingAfter (below: Store, onRead = (): void => {}): Store {
       return new Promise(() => {})
     }
   })
+}
+
+/**
+ * Begins to take from a peer, and waits until that has offered something
+ */
+async function takeFrom (here: Replica, { addresses }: Replica): Promise<{ result: Promise<ReplicateResult> }> {
+  const offering = Promise.withResolvers<void>()
+  const result = here.service.replicate(addresses, {
+    mode: 'pull',
+    onProgress: ({ type }) => {
+      if (type === 'hash-exchange:replicate:offered') {
+        offering.resolve()
+      }
+    }
+  })
+
+  await offering.promise
+
+  return { result }
 }
 
 describe('a store that fails', () => {
@@ -160,7 +180,6 @@ describe('a store that fails', () => {
       const [one] = blocks(0, 1)
       const putting = Promise.withResolvers<void>()
       const putOn = Promise.withResolvers<void>()
-      const offering = Promise.withResolvers<void>()
       const below = await memoryStore()
       const puts: string[] = []
       const reads: string[] = []
@@ -200,22 +219,14 @@ describe('a store that fails', () => {
       const first = here.service.replicate(gone.addresses, { mode: 'pull' })
       await putting.promise
 
-      const second = here.service.replicate(other.addresses, {
-        mode: 'pull',
-        onProgress: ({ type }) => {
-          if (type === 'hash-exchange:replicate:offered') {
-            offering.resolve()
-          }
-        }
-      })
-      await offering.promise
+      const second = await takeFrom(here, other)
       await gone.node.stop()
       await expect(first).to.eventually.be.rejected()
       await laps(20)
       expect(reads).to.be.empty()
       putOn.resolve()
 
-      expect(await second).to.deep.include({ confirmed: true, failed: [] })
+      expect(await second.result).to.deep.include({ confirmed: true, failed: [] })
       expect(puts).to.have.length(fails ? 2 : 1)
       expect(reads).to.have.length(fails ? 1 : 0)
       expect(store.size).to.equal(1)
@@ -226,7 +237,6 @@ describe('a store that fails', () => {
     const [one] = blocks(0, 1)
     const putting = Promise.withResolvers<void>()
     const putOn = Promise.withResolvers<void>()
-    const offering = Promise.withResolvers<void>()
     const below = await memoryStore()
     const store = wrapStore(below, {
       put: async (hash, source) => {
@@ -245,18 +255,10 @@ describe('a store that fails', () => {
     await gone.node.stop()
     await expect(first).to.eventually.be.rejected()
 
-    const second = here.service.replicate(other.addresses, {
-      mode: 'pull',
-      onProgress: ({ type }) => {
-        if (type === 'hash-exchange:replicate:offered') {
-          offering.resolve()
-        }
-      }
-    })
-    await offering.promise
+    const second = await takeFrom(here, other)
     putOn.resolve()
 
-    expect(await second).to.deep.include({ confirmed: true, failed: [], received: { hashes: 0, bytes: 0 } })
+    expect(await second.result).to.deep.include({ confirmed: true, failed: [], received: { hashes: 0, bytes: 0 } })
     expect(store.size).to.equal(1)
   })
 
@@ -277,7 +279,6 @@ describe('a store that fails', () => {
 
   it('that never gives back a large block of which a peer has gone has it from another one', async () => {
     const large = block(1, 3_000_000)
-    const offering = Promise.withResolvers<void>()
     const gone = await createReplica({
       store: wrapStore(await memoryStore([large]), {
         async * get () {
@@ -294,18 +295,10 @@ describe('a store that fails', () => {
     const first = here.service.replicate(gone.addresses, { mode: 'pull' })
     await reading.promise
 
-    const second = here.service.replicate(other.addresses, {
-      mode: 'pull',
-      onProgress: ({ type }) => {
-        if (type === 'hash-exchange:replicate:offered') {
-          offering.resolve()
-        }
-      }
-    })
-    await offering.promise
+    const second = await takeFrom(here, other)
     await gone.node.stop()
     await expect(first).to.eventually.be.rejected()
-    expect(await second).to.deep.include({ failed: [], confirmed: true, received: { hashes: 1, bytes: 3_000_000 } })
+    expect(await second.result).to.deep.include({ failed: [], confirmed: true, received: { hashes: 1, bytes: 3_000_000 } })
     expect(below.size).to.equal(1)
   })
 
