@@ -33,6 +33,10 @@ export class Closing {
    */
   public begun = false
   /**
+   * If the remote closed before we began to
+   */
+  public byRemote = false
+  /**
    * If our CLOSE is on its way
    */
   public sent = false
@@ -55,6 +59,7 @@ export class Closing {
   begin (): void {
     if (!this.begun) {
       this.begun = true
+      this.byRemote = this.received
       this.onProgress()
     }
   }

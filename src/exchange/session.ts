@@ -169,7 +169,7 @@ export class Session implements RequesterOwner, ProviderOwner, ChannelsHandler {
     }
 
     if (this.#closing.begun) {
-      return this.#closing.received ? new RemoteClosedError() : new ExchangeClosedError()
+      return this.#closing.byRemote ? new RemoteClosedError() : new ExchangeClosedError()
     }
   }
 

@@ -86,6 +86,9 @@ describe('exchange: close', () => {
         const recorded = [record(a), record(b)]
 
         await a.close()
+        // both know who was first
+        await expect(a.get('x')).to.eventually.be.rejected.with.property('name', 'ExchangeClosedError')
+        await expect(b.get('x')).to.eventually.be.rejected.with.property('name', 'RemoteClosedError')
         await finish(a, b, both, recorded)
       })
 
