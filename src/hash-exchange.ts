@@ -11,11 +11,12 @@ import { PendingOfPeers } from './exchange/pending.ts'
 import { AutoReplication } from './replication/auto-replication.ts'
 import { ReplicationMetrics } from './replication/metrics.ts'
 import { Replicator } from './replication/replicator.ts'
+import { checkServiceInit } from './service-init.ts'
 import { streamToDuplex } from './stream-to-duplex.ts'
 import type { CreateReadStream, Exchange as ExchangeInterface, ExchangeInit } from './exchange/api.ts'
 import type { ConnectedExchangeInit } from './exchange/exchange.ts'
 import type { HashExchange as HashExchangeInterface, HashExchangeComponents, HashExchangeEvents, HashExchangeInit, OnExchange, OpenOptions } from './index.ts'
-import type { ReplicateOptions, ReplicateResult, ReplicationEvents, ReplicationInit } from './replication/api.ts'
+import type { ReplicateOptions, ReplicateResult, ReplicationEvents } from './replication/api.ts'
 import type { ReplicationExchange } from './replication/replication-exchange.ts'
 import type { ReplicatorOwner } from './replication/replicator.ts'
 import type { Connection, DialTarget, PeerId, Startable, Stream, StreamHandler } from '@libp2p/interface'
@@ -25,6 +26,10 @@ import type { Connection, DialTarget, PeerId, Startable, Stream, StreamHandler }
  */
 export function streamHandler (createReadStream: CreateReadStream, onExchange: OnExchange, init: ExchangeInit = {}): StreamHandler {
   checkInit(createReadStream, init)
+
+  if (typeof onExchange !== 'function') {
+    throw new InvalidParametersError('onExchange must be a function, which is called for each exchange that a peer opens')
+  }
 
   const pending = new PendingOfPeers()
 
@@ -60,10 +65,12 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   constructor (components: HashExchangeComponents, init: HashExchangeInit) {
     super()
 
+    checkServiceInit(init)
+
     this.#components = components
     this.#init = init
-    this.#replicator = init.store == null ? undefined : new Replicator(this, init as ReplicationInit)
-    this.#createReadStream = checkSource(init, this.#replicator)
+    this.#replicator = init.store == null ? undefined : new Replicator(this, init)
+    this.#createReadStream = init.createReadStream ?? (this.#replicator as Replicator).createReadStream
     checkInit(this.#createReadStream, this.#exchangeInit)
     this.#metrics = new ReplicationMetrics(components.metrics, {
       exchanges: () => this.#exchanges.size,
@@ -228,7 +235,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async #connect (peer: DialTarget, options: OpenOptions): Promise<Connection> {
-    return this.#components.connectionManager.openConnection(peer, { signal: signalOf(options) })
+    return orError(this.#components.connectionManager.openConnection(peer, { signal: signalOf(options) }))
   }
 
   /**
@@ -237,7 +244,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   async #connectDirectly (peer: DialTarget, options: OpenOptions): Promise<Connection> {
     this.#checkStarted()
 
-    return this.#runsOnLimited(options) ? this.#connect(peer, options) : openDirectConnection(this.#components, peer, { signal: signalOf(options) })
+    return this.#runsOnLimited(options) ? this.#connect(peer, options) : orError(openDirectConnection(this.#components, peer, { signal: signalOf(options) }))
   }
 
   /**
@@ -263,7 +270,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   async #open<T extends Exchange> (connection: Connection, protocols: string[], options: OpenOptions, create: (stream: Stream) => T, runOnLimitedConnection = this.#runsOnLimited(options)): Promise<T> {
     this.#checkStarted()
 
-    const stream = await connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal: signalOf(options) })
+    const stream = await orError(connection.newStream(protocols, { runOnLimitedConnection, maxOutboundStreams: this.#init.maxOutboundStreams, signal: signalOf(options) }))
 
     try {
       this.#checkStarted()
@@ -337,22 +344,6 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 }
 
-/**
- * Where the content comes from that is sent
- */
-function checkSource (init: HashExchangeInit, replicator?: Replicator): CreateReadStream {
-  if (replicator == null) {
-    // which must be there then
-    return init.createReadStream as CreateReadStream
-  }
-
-  if (init.createReadStream != null || init.provides != null) {
-    throw new InvalidParametersError('With a store, that is what is provided: leave out createReadStream and provides')
-  }
-
-  return replicator.createReadStream
-}
-
 function checkReplicateOptions ({ mode, since }: ReplicateOptions): void {
   if (mode != null && !['sync', 'pull', 'push'].includes(mode)) {
     throw new InvalidParametersError(`The mode must be sync, pull or push, not ${String(mode)}`)
@@ -372,6 +363,14 @@ function createExchange (createReadStream: CreateReadStream, stream: Stream, con
     remotePeer: connection.remotePeer,
     protocol: stream.protocol
   })
+}
+
+async function orError<T> (result: Promise<T>): Promise<T> {
+  try {
+    return await result
+  } catch (thrown) {
+    throw toError(thrown)
+  }
 }
 
 function signalOf ({ signal = AbortSignal.timeout(OPEN_TIMEOUT) }: OpenOptions): AbortSignal {

@@ -246,7 +246,7 @@ export type { ByteSource, Content, CreateReadStream, Exchange, ExchangeEvents, E
 export type { ExchangeLimits } from './exchange/limits.ts'
 export type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateProgressEvents, ReplicateResult, ReplicateTotals, ReplicationEvents, ReplicationInit } from './replication/api.ts'
 export type { ReplicationLimits } from './replication/limits.ts'
-export type { BlockStoreInit } from './store/block-store.ts'
+export type { BlockStoreInit, BlockStoreOptions, BlockStoreParts } from './store/block-store.ts'
 export type { Cells } from './sketch/cells.ts'
 export type { SetSum } from './sketch/set-sum.ts'
 export type { KeysSnapshot } from './sketch/sketch.ts'
@@ -263,15 +263,9 @@ export interface HashExchangeComponents {
 }
 
 /**
- * Either `createReadStream` or `store` must be given
+ * Options of the service, whatever it is for
  */
-export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<ReplicationInit> {
-  /**
-   * Looks up the content of the hashes that are provided, where the application
-   * decides itself what is announced and asked for
-   */
-  createReadStream?: CreateReadStream
-
+export interface HashExchangeServiceInit {
   /**
    * How many exchanges a peer may open over one connection, with each version of
    * the protocol
@@ -299,6 +293,28 @@ export interface HashExchangeInit extends Omit<ExchangeInit, 'limits'>, Partial<
    */
   runOnLimitedConnection?: boolean
 }
+
+type Never<T> = { [Key in keyof T]?: undefined }
+
+/**
+ * For an application that decides itself what is announced and asked for
+ */
+export interface ExchangeServiceInit extends HashExchangeServiceInit, ExchangeInit, Never<Omit<ReplicationInit, 'limits'>> {
+  /**
+   * Looks up the content of the hashes that are provided
+   */
+  createReadStream: CreateReadStream
+}
+
+/**
+ * For the replication of a store
+ */
+export interface ReplicationServiceInit extends HashExchangeServiceInit, Omit<ExchangeInit, 'limits' | 'provides'>, ReplicationInit {
+  createReadStream?: undefined
+  provides?: undefined
+}
+
+export type HashExchangeInit = ReplicationServiceInit | ExchangeServiceInit
 
 export interface OpenOptions extends AbortOptions {
   /**

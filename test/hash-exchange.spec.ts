@@ -1,5 +1,7 @@
+import { StreamCloseEvent } from '@libp2p/interface'
 import { expect } from 'aegir/chai'
 import { pipe } from 'it-pipe'
+import { sha512 } from 'multiformats/hashes/sha2'
 import { pEvent } from 'p-event'
 import { exchange, handler, hashExchange, PROTOCOL, PROTOCOL_4_1, streamToDuplex } from '../src/index.ts'
 import { memoryStore } from './fixtures/blocks.ts'
@@ -7,7 +9,7 @@ import { collectText, nothing, serve, text, thenHang } from './fixtures/content.
 import { next, record } from './fixtures/events.ts'
 import { createBareNode, createNode, stopNodes } from './fixtures/nodes.ts'
 import type { HashExchangeNode } from './fixtures/nodes.ts'
-import type { Exchange } from '../src/index.ts'
+import type { Exchange, HashExchangeInit } from '../src/index.ts'
 
 /**
  * The exchange that a peer opens next
@@ -211,6 +213,40 @@ describe('the service', () => {
       await expect(createNode({ limits: { requestTimeout: -1 } })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
       await expect(createNode({ limits: { toString: 1 } as any })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
       await expect(createNode({ id: 'x'.repeat(600) })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+      await expect(createNode({ provides: new Set() as any })).to.eventually.be.rejected.with.property('name', 'InvalidParametersError')
+    })
+
+    it('refuses options of which nothing would be done', async () => {
+      const store = await memoryStore()
+      const { components } = await createBareNode() as any
+
+      const refuse = (init: unknown, message: string): void => {
+        expect(() => hashExchange(init as HashExchangeInit)(components), message).to.throw(message).with.property('name', 'InvalidParametersError')
+      }
+
+      refuse(undefined, 'The service needs')
+      refuse({}, 'The service needs')
+      refuse({ store: undefined, accept: () => true }, 'The service needs')
+      refuse({ store, alow: () => false }, 'There is no option "alow", only store, accept, allow,')
+      refuse({ store, createReadStream: nothing }, 'leave out createReadStream')
+      refuse({ store, provides: () => true }, 'leave out provides')
+      refuse({ createReadStream: nothing, allow: () => false }, 'allow needs a store')
+      refuse({ createReadStream: nothing, autoReplicate: () => true }, 'autoReplicate needs a store')
+
+      for (const name of ['accept', 'allow', 'autoReplicate', 'want']) {
+        refuse({ store, [name]: true }, `${name} must be a function that answers true or false, not true`)
+        refuse({ store, [name]: ['a', 'b'] }, `${name} must be a function that answers true or false, not a,b`)
+      }
+
+      refuse({ store, hashers: sha512 }, 'hashers must be an array')
+      refuse({ store, hashers: [null] }, 'hashers must be an array')
+      refuse({ store, hashers: [{ code: 0x13 }] }, 'hashers must be an array')
+      refuse({ store, maxBytes: '1' }, 'maxBytes must be a number above 0, not 1')
+      refuse({ store, maxBytes: 0 }, 'maxBytes must be a number above 0, not 0')
+
+      // what has no value is left out
+      hashExchange({ store, createReadStream: undefined, provides: undefined, accept: undefined, hashers: [sha512], maxBytes: 1 })(components)
+      hashExchange({ createReadStream: nothing, store: undefined, allow: undefined })(components)
     })
 
     it('leaves the handler of somebody else alone', async () => {
@@ -266,6 +302,21 @@ describe('the service', () => {
       await expect(client.services.hashExchange.open(server.getMultiaddrs())).to.eventually.be.rejected
         .with.property('name', 'UnsupportedProtocolError')
       expect(client.services.hashExchange.exchanges).to.be.empty()
+    })
+
+    it('fails by an error where libp2p throws the event that the stream has closed', async () => {
+      const [server, client] = await Promise.all([createNode(), createNode({ store: await memoryStore() })])
+      const { hashExchange } = client.services
+      const connection = await client.dial(server.getMultiaddrs())
+      const lost = new Error('The connection is lost')
+
+      for (const [event, expected] of [[new StreamCloseEvent(false, lost), lost], [new StreamCloseEvent(false), { name: 'UnexpectedEndError' }]] as const) {
+        connection.newStream = async () => Promise.reject(event)
+
+        for (const opening of [hashExchange.open(server.peerId), hashExchange.replicate(server.peerId)]) {
+          await expect(opening).to.eventually.be.rejected.that.is.an('error').and.deep.include(expected)
+        }
+      }
     })
 
     it('can be aborted', async () => {
@@ -414,6 +465,7 @@ describe('the handler', () => {
 
   it('refuses wrong arguments at once', () => {
     expect(() => handler('not a function' as any, () => {})).to.throw().with.property('name', 'InvalidParametersError')
+    expect(() => handler(nothing, undefined as any)).to.throw('onExchange must be a function').with.property('name', 'InvalidParametersError')
     expect(() => handler(nothing, () => {}, { limits: { maxSources: 0 } })).to.throw().with.property('name', 'InvalidParametersError')
   })
 

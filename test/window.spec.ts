@@ -64,8 +64,8 @@ describe('streams that hold nobody back', () => {
         return this.put(...args)
       }
     })
-    const server = await createNode({ createReadStream: undefined, store: await memoryStore(full) }, options)
-    const client = await createNode({ createReadStream: undefined, store: slow }, options)
+    const server = await createNode({ store: await memoryStore(full) }, options)
+    const client = await createNode({ store: slow }, options)
     let bytes = 0
     const replicated = client.services.hashExchange.replicate(server.getMultiaddrs(), {
       onProgress: ({ type, detail }) => { bytes = detail.received.bytes + (type === 'hash-exchange:replicate:bytes' ? 1 : 0) }

@@ -257,6 +257,10 @@ export function checkInit (createReadStream: CreateReadStream, init: ExchangeIni
     throw new InvalidParametersError('createReadStream must be a function that gives the content of a hash')
   }
 
+  if (init.provides != null && typeof init.provides !== 'function') {
+    throw new InvalidParametersError(`provides must be a function that answers true or false for a hash, not ${String(init.provides)}`)
+  }
+
   const limits = withDefaults(init.limits, defaultLimits)
 
   if (init.id != null && init.id !== false) {

@@ -1,4 +1,5 @@
 import { InvalidParametersError } from '@libp2p/interface'
+import { checkNames } from '../check-names.ts'
 import * as defaults from '../constants.ts'
 
 /**
@@ -180,11 +181,9 @@ export const defaultLimits: ExchangeLimits = {
 export function withDefaults<T extends ExchangeLimits> (limits: Partial<T> = {}, defaults: T): T {
   const result = { ...defaults }
 
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Object.hasOwn(defaults, name)) {
-      throw new InvalidParametersError(`There is no limit "${name}", only ${Object.keys(defaults).join(', ')}`)
-    }
+  checkNames('limit', limits, Object.keys(defaults))
 
+  for (const [name, value] of Object.entries(limits)) {
     if (value != null) {
       if (typeof value !== 'number' || !(value > 0)) {
         throw new InvalidParametersError(`The limit "${name}" must be a number above 0, not ${String(value)}`)

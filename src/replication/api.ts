@@ -134,6 +134,13 @@ export interface ReplicateResult {
   failed: ExchangeFailure[]
 
   /**
+   * How many hashes this peer offered that are not those of blocks which could be
+   * checked here: of another hash function than sha2-256 and those of `hashers`, or
+   * something else
+   */
+  ignored: number
+
+  /**
    * If the peer has confirmed that it offered all it had, and got all it wanted.
    * An original can't: with one, nothing came or went for a while.
    */

@@ -36,7 +36,7 @@ export class Call {
   public ended = false
 
   readonly #options: ReplicateOptions
-  readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], confirmed: false }
+  readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], ignored: 0, confirmed: false }
   #exchange?: ReplicationExchange
   #outcome = Promise.withResolvers<ReplicateResult | typeof AGAIN>()
   #toldAt = 0
@@ -94,6 +94,10 @@ export class Call {
     }
 
     this.tell('failed', failure)
+  }
+
+  onUseless (hashes: number): void {
+    this.#result.ignored += hashes
   }
 
   /**
@@ -176,9 +180,9 @@ export class Call {
   }
 
   #total (confirmed: boolean): ReplicateResult {
-    const { received, sent, failed } = this.#result
+    const { received, sent, failed, ignored } = this.#result
 
-    return { received: { ...received }, sent: { ...sent }, failed: [...failed], confirmed }
+    return { received: { ...received }, sent: { ...sent }, failed: [...failed], ignored, confirmed }
   }
 }
 

@@ -43,7 +43,7 @@ export interface ReplicationOwner {
   /**
    * A peer announced hashes that are not those of blocks that could be checked
    */
-  onUseless(hashes: number): void
+  onUseless(exchange: ReplicationExchange, hashes: number): void
   onSent(exchange: ReplicationExchange, hash: string, bytes: number): void
   onFailed(exchange: ReplicationExchange, failure: ExchangeFailure): void
   /**
@@ -367,7 +367,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
   }
 
   onUseless (hashes: number): void {
-    this.#owner.onUseless(hashes)
+    this.#owner.onUseless(this, hashes)
   }
 
   onKnown (sequence: number): void {

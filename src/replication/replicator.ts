@@ -21,6 +21,7 @@ import type { Content, CreateReadStream, ExchangeFailure } from '../exchange/api
 import type { ConnectedExchangeInit } from '../exchange/exchange.ts'
 import type { Store } from '../store/store.ts'
 import type { PeerId, Stream } from '@libp2p/interface'
+import type { MultihashHasher } from 'multiformats'
 
 /**
  * On how many exchanges a call may ride: the one it opened, the one that is kept
@@ -255,8 +256,9 @@ export class Replicator implements ReplicationOwner {
     this.#tell(exchange, type)
   }
 
-  onUseless (hashes: number): void {
+  onUseless (exchange: ReplicationExchange, hashes: number): void {
     this.#owner.onUseless(hashes)
+    this.#count(exchange, call => { call.onUseless(hashes) })
   }
 
   onQuiet (exchange: ReplicationExchange): void {
@@ -268,7 +270,7 @@ export class Replicator implements ReplicationOwner {
   onSynced (exchange: ReplicationExchange): void {
     const { remotePeer, received, sent, taking } = exchange
 
-    this.#owner.dispatch('synced', { peer: remotePeer, received: { ...received }, sent: { ...sent }, failed: [...taking.failed], confirmed: true })
+    this.#owner.dispatch('synced', { peer: remotePeer, received: { ...received }, sent: { ...sent }, failed: [...taking.failed], ignored: taking.ignored, confirmed: true })
 
     for (const call of this.#calls.get(exchange) ?? []) {
       call.onSynced(exchange)
@@ -513,7 +515,23 @@ function checkReplicationInit (init: ReplicationInit): void {
     throw new InvalidParametersError('The store must have a logId, which is not empty, and a lastSequence')
   }
 
-  if (init.maxBytes != null && !(init.maxBytes > 0)) {
-    throw new InvalidParametersError(`maxBytes must be a number above 0, not ${init.maxBytes}`)
+  for (const name of ['accept', 'allow', 'autoReplicate', 'want'] as const) {
+    if (init[name] != null && typeof init[name] !== 'function') {
+      throw new InvalidParametersError(`${name} must be a function that answers true or false, not ${String(init[name])}`)
+    }
   }
+
+  if (init.hashers != null && !(Array.isArray(init.hashers) && init.hashers.every(isHasher))) {
+    throw new InvalidParametersError('hashers must be an array of multihash hashers, such as [sha512] of multiformats/hashes/sha2')
+  }
+
+  if (init.maxBytes != null && !(typeof init.maxBytes === 'number' && init.maxBytes > 0)) {
+    throw new InvalidParametersError(`maxBytes must be a number above 0, not ${String(init.maxBytes)}`)
+  }
+}
+
+function isHasher (hasher: unknown): boolean {
+  const { code, encode }: Partial<MultihashHasher> = hasher ?? {}
+
+  return typeof code === 'number' && typeof encode === 'function'
 }

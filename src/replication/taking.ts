@@ -87,7 +87,7 @@ export class Taking implements Offerer {
   public wanted = 0
   public settled = 0
   /**
-   * How many announced hashes are no names of blocks that we could check
+   * How many announced hashes are no names of blocks that could be checked here
    */
   public ignored = 0
   public readonly failed: ExchangeFailure[] = []
@@ -466,9 +466,10 @@ export class Taking implements Offerer {
 
     try {
       const { candidates, had } = await this.#lookUp(hashes)
+      const useless = hashes.length - candidates.length
 
-      this.ignored += hashes.length - candidates.length
-      this.#owner.onUseless(hashes.length - candidates.length)
+      this.ignored += useless
+      this.#owner.onUseless(useless)
 
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))

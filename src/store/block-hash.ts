@@ -242,8 +242,18 @@ export function checkBlockHash (hash: string): CID {
   const cid = parseBlockHash(hash)
 
   if (cid == null) {
-    throw new InvalidParametersError(`"${String(hash).substring(0, 80)}" is not the hash of a block: give the CIDv1 of its raw bytes in base32, as blockHash(cid) does`)
+    throw new InvalidParametersError(`"${String(hash).substring(0, 80)}" ${isIdentity(hash)
+      ? 'has an identity multihash, which is the content itself: there is nothing to be stored under it'
+      : 'is not the hash of a block: give the CIDv1 of its raw bytes in base32, as blockHash(cid) does'}`)
   }
 
   return cid
+}
+
+function isIdentity (hash: string): boolean {
+  try {
+    return CID.parse(hash).multihash.code === IDENTITY
+  } catch {
+    return false
+  }
 }

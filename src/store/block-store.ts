@@ -1,6 +1,7 @@
 import { InvalidParametersError, NotFoundError } from '@libp2p/interface'
 import { logger } from '@libp2p/logger'
 import { TypedEventEmitter } from 'main-event'
+import { checkNames } from '../check-names.ts'
 import { MAX_SKETCH_CELLS, SKETCH_CELLS } from '../constants.ts'
 import { checkBlockHash, multihashOf, parseBlockHash } from './block-hash.ts'
 import { BlockLog } from './block-log.ts'
@@ -20,24 +21,7 @@ import type { CID } from 'multiformats/cid'
  */
 export type StoreBlockstore = Pick<Blockstore, 'get' | 'put' | 'has' | 'delete'>
 
-export interface BlockStoreInit {
-  /**
-   * Where the blocks are, under CIDs of version 1 of raw bytes. It must be open,
-   * and can have other blocks as well. To be given together with the datastore.
-   * Several CIDs have their bytes in one buffer: it must not transfer that.
-   *
-   * @default in memory
-   */
-  blockstore?: StoreBlockstore
-
-  /**
-   * Where the log and the cursors are. It must be open, and can have other records
-   * as well. To be given together with the blockstore.
-   *
-   * @default in memory
-   */
-  datastore?: StoreDatastore
-
+export interface BlockStoreOptions {
   /**
    * What the keys in the datastore begin with. Two stores that are open at the
    * same time must not share both the datastore and the prefix.
@@ -62,6 +46,28 @@ export interface BlockStoreInit {
    */
   log?: Logger
 }
+
+export interface BlockStoreParts {
+  /**
+   * Where the blocks are, under CIDs of version 1 of raw bytes. It must be open,
+   * and can have other blocks as well. Several CIDs have their bytes in one buffer:
+   * it must not transfer that.
+   */
+  blockstore: StoreBlockstore
+
+  /**
+   * Where the log and the cursors are. It must be open, and can have other records
+   * as well.
+   */
+  datastore: StoreDatastore
+}
+
+/**
+ * Both a blockstore and a datastore, or neither for a store in memory
+ */
+export type BlockStoreInit = BlockStoreOptions & (BlockStoreParts | { [Key in keyof BlockStoreParts]?: never })
+
+const OPTIONS: Array<keyof BlockStoreInit> = ['blockstore', 'datastore', 'prefix', 'cells', 'log']
 
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
@@ -96,6 +102,11 @@ export async function blockStore (init: BlockStoreInit = {}): Promise<Store> {
   const { prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init ?? {}
   // one that was to be given and is not there must not be lost with the process
   const inMemory = init != null && !('blockstore' in init) && !('datastore' in init)
+
+  if (inMemory) {
+    checkNames('option', init, OPTIONS)
+  }
+
   const { blockstore, datastore }: BlockStoreInit = inMemory ? { blockstore: new MemoryBlocks(), datastore: new MemoryRecords() } : init ?? {}
 
   checkMethods('blockstore', blockstore, ['get', 'put', 'has', 'delete'])

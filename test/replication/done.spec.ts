@@ -469,6 +469,7 @@ describe('the way to done', () => {
         received: { hashes: 2, bytes: BLOCKS.b.bytes.length + BLOCKS.c.bytes.length },
         sent: { hashes: 0, bytes: 0 },
         failed: [],
+        ignored: 0,
         confirmed: true
       })
       await has(here.store, 'a', 'b', 'c')
@@ -595,7 +596,7 @@ describe('the way to done', () => {
       second.peer.offer(2, 'b')
       await second.peer.answer(['b'])
       await second.peer.complete(2)
-      expect(await second.result).to.deep.include({ failed: [], confirmed: true })
+      expect(await second.result).to.deep.include({ failed: [], ignored: 0, confirmed: true })
       expect(await cursor(here)).to.equal(2)
     })
 
@@ -621,7 +622,7 @@ describe('the way to done', () => {
       peer.offer(2, 'a', 'b')
       expect(await peer.answer(['a', 'b'])).to.deep.equal(['a'])
       await peer.complete(2)
-      expect(await result).to.deep.include({ failed: [], confirmed: true })
+      expect(await result).to.deep.include({ failed: [], ignored: 0, confirmed: true })
       await has(here.store, 'a')
       expect(await cursor(here)).to.equal(2)
     })
@@ -632,7 +633,7 @@ describe('the way to done', () => {
       await peer.meet()
       peer.rpc({ type: 'AVAILABLE' as any, hashes: ['', 'x', '__proto__', 'QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG', BLOCKS.a.hash.toUpperCase()], sequence: 6 })
       await peer.complete(5)
-      expect(await result).to.deep.include({ failed: [], confirmed: true })
+      expect(await result).to.deep.include({ failed: [], ignored: 5, confirmed: true })
       expect(peer.saidOf('REQUEST')).to.be.empty()
       expect(await cursor(here)).to.equal(5)
     })
@@ -957,6 +958,7 @@ describe('the way to done', () => {
         received: { hashes: 0, bytes: 0 },
         sent: { hashes: 2, bytes: BLOCKS.a.bytes.length + BLOCKS.b.bytes.length },
         failed: [],
+        ignored: 0,
         confirmed: true
       })
     })
@@ -1031,6 +1033,7 @@ describe('the way to done', () => {
         received: { hashes: 1, bytes: BLOCKS.b.bytes.length },
         sent: { hashes: 1, bytes: BLOCKS.a.bytes.length },
         failed: [],
+        ignored: 0,
         confirmed: true
       })
     })
@@ -1096,6 +1099,7 @@ describe('the way to done', () => {
         received: { hashes: 1, bytes: BLOCKS.b.bytes.length },
         sent: { hashes: 1, bytes: BLOCKS.d.bytes.length },
         failed: [],
+        ignored: 0,
         confirmed: true
       })
     })
@@ -1403,7 +1407,7 @@ describe('the way to done', () => {
       await peer.hears('DONE', 2)
       await peer.answer()
       peer.wantNothing()
-      expect(await result).to.deep.equal({ received: { hashes: 1, bytes: BLOCKS.b.bytes.length }, sent: { hashes: 0, bytes: 0 }, failed: [], confirmed: true })
+      expect(await result).to.deep.equal({ received: { hashes: 1, bytes: BLOCKS.b.bytes.length }, sent: { hashes: 0, bytes: 0 }, failed: [], ignored: 0, confirmed: true })
       expect(await cursor(here)).to.equal(2)
 
       // there is nothing that has failed any more
@@ -1411,7 +1415,7 @@ describe('the way to done', () => {
       await peer.hears('SINCE 2')
       peer.listEnd(2)
       void peer.serve()
-      expect(await again).to.deep.include({ failed: [], confirmed: true })
+      expect(await again).to.deep.include({ failed: [], ignored: 0, confirmed: true })
     })
 
     it('one on which something fails again says so', async () => {
@@ -1756,7 +1760,7 @@ describe('the way to done', () => {
       await peer.hears('CLOSE')
       peer.close()
 
-      expect(await result).to.deep.include({ failed: [], confirmed: true })
+      expect(await result).to.deep.include({ failed: [], ignored: 0, confirmed: true })
       await has(here.store, 'a', 'b', 'c', 'd', 'e', 'f')
       expect(await cursor(here)).to.equal(6)
     })
@@ -1874,7 +1878,7 @@ describe('the way to done', () => {
       await peer.answer(['e'])
       await peer.complete(6)
 
-      expect(await result).to.deep.include({ failed: [], confirmed: true })
+      expect(await result).to.deep.include({ failed: [], ignored: 0, confirmed: true })
       await has(here.store, 'a', 'b', 'c', 'd', 'e', 'f')
       expect(await cursor(here)).to.equal(6)
     })
@@ -1920,7 +1924,7 @@ describe('the way to done', () => {
         peer.wantNothing()
         await peer.hears('CLOSE')
         peer.close()
-        expect(await result).to.deep.include({ failed: [], confirmed: true })
+        expect(await result).to.deep.include({ failed: [], ignored: 0, confirmed: true })
 
         const kept = await cursor(here) ?? 0
         const missing = await Promise.all(NAMES.map(async name => !(await here.store.has(BLOCKS[name].hash))))

@@ -143,6 +143,7 @@ describe('events of replication', () => {
       received: { hashes: 9, bytes: 900 },
       sent: { hashes: 3, bytes: 150 },
       failed: [{ hash: others[4].hash, error: failed[0].error }],
+      ignored: 0,
       confirmed: true
     })
 

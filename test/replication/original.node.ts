@@ -71,7 +71,7 @@ describe('replication with an original over libp2p and TCP', () => {
         const { result } = await replicate(here, app)
 
         // nobody has said that it was all
-        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], confirmed: false })
+        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], ignored: 0, confirmed: false })
         await expectSame(here, app)
         expect(app.hashes).to.deep.equal(hashes(ours, common, theirs))
         // all of it is in the one list, whose end is nothing to it
@@ -86,7 +86,7 @@ describe('replication with an original over libp2p and TCP', () => {
       const app = createTheirs()
       const { result } = await replicate(here, app, { mode: 'pull' })
 
-      expect(await result).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], confirmed: false })
+      expect(await result).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], ignored: 0, confirmed: false })
       expect(app.hashes).to.deep.equal(hashes(common, theirs))
     })
 
@@ -95,7 +95,7 @@ describe('replication with an original over libp2p and TCP', () => {
       const app = createTheirs()
       const { result, there } = await replicate(here, app, { mode: 'push' })
 
-      expect(await result).to.deep.equal({ received: NOTHING, sent: totals(ours), failed: [], confirmed: false })
+      expect(await result).to.deep.equal({ received: NOTHING, sent: totals(ours), failed: [], ignored: 0, confirmed: false })
       expect(app.hashes).to.deep.equal(hashes(ours, common, theirs))
       expect(there.hashes('REQUEST')).to.be.empty()
       expect(there.messages.some(({ type }) => type === 'SINCE')).to.be.false()
@@ -109,7 +109,7 @@ describe('replication with an original over libp2p and TCP', () => {
       expect(await here.store.cursor(remote.node.peerId.toString())).to.equal(undefined)
       const again = createTheirs({ blocks: [...ours, ...common, ...theirs] })
       const { result } = await replicate(here, again)
-      expect(await result).to.deep.equal({ received: NOTHING, sent: NOTHING, failed: [], confirmed: false })
+      expect(await result).to.deep.equal({ received: NOTHING, sent: NOTHING, failed: [], ignored: 0, confirmed: false })
     })
 
     it('does not take an empty announcement of it for the end of its list', async () => {
@@ -169,7 +169,7 @@ describe('replication with an original over libp2p and TCP', () => {
         })
         const { result } = await replicate(here, app)
 
-        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], confirmed: false })
+        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], ignored: 0, confirmed: false })
         await expectSame(here, app)
         expect(isDestroyed(app.original)).to.be.false()
       }
@@ -221,7 +221,7 @@ describe('replication with an original over libp2p and TCP', () => {
 
       expect(failureNames(failed)).to.deep.equal({ NotFoundError: 3 })
       expect(new Set(failed.map(({ hash }) => hash))).to.deep.equal(lost)
-      expect(rest).to.deep.equal({ received: totals(theirs.slice(3)), sent: totals(ours), confirmed: false })
+      expect(rest).to.deep.equal({ received: totals(theirs.slice(3)), sent: totals(ours), ignored: 0, confirmed: false })
     })
 
     it('names what is not what it says', async () => {
@@ -294,7 +294,7 @@ describe('replication with an original over libp2p and TCP', () => {
         }
 
         // it answers and asks on after its CLOSE
-        expect(await result, when).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], confirmed: false })
+        expect(await result, when).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], ignored: 0, confirmed: false })
         await expectSame(here, app)
       }
     })
@@ -356,7 +356,7 @@ describe('replication with an original over libp2p and TCP', () => {
         const app = createTheirs({ provides: 'since' })
         const { result } = await replicate(here, app)
 
-        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], confirmed: false })
+        expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], ignored: 0, confirmed: false })
         await expectSame(here, app)
         expect(app.heard.filter(heard => heard === 'since -1')).to.have.lengthOf(Math.ceil(theirs.length / 10))
       })
@@ -437,7 +437,7 @@ describe('replication with an original over libp2p and TCP', () => {
       const app = createTheirs()
       const { result } = await replicate(here, app)
 
-      expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], confirmed: false })
+      expect(await result).to.deep.equal({ received: totals(theirs), sent: totals(ours), failed: [], ignored: 0, confirmed: false })
       await expectSame(here, app)
       expect(here.service.exchanges).to.have.lengthOf(1)
     })

@@ -82,6 +82,7 @@ describe('replication of two', () => {
         received: totals(theirs),
         sent: totals(ours),
         failed: [],
+        ignored: 0,
         confirmed: true
       })
       expect(await synced).to.deep.equal({
@@ -89,6 +90,7 @@ describe('replication of two', () => {
         received: totals(ours),
         sent: totals(theirs),
         failed: [],
+        ignored: 0,
         confirmed: true
       })
       await expectSame(here.store, there.store)
@@ -98,7 +100,7 @@ describe('replication of two', () => {
     it('pull: we have all', async () => {
       const [here, there] = await pair()
 
-      expect(await here.service.replicate(there.addresses, { mode: 'pull' })).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses, { mode: 'pull' })).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], ignored: 0, confirmed: true })
       await expectHas(here.store, [...common, ...ours, ...theirs])
       await expectHas(there.store, [...common, ...theirs])
 
@@ -110,7 +112,7 @@ describe('replication of two', () => {
     it('push: they have all', async () => {
       const [here, there] = await pair()
 
-      expect(await here.service.replicate(there.addresses, { mode: 'push' })).to.deep.equal({ received: NOTHING, sent: totals(ours), failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses, { mode: 'push' })).to.deep.equal({ received: NOTHING, sent: totals(ours), failed: [], ignored: 0, confirmed: true })
       await expectHas(here.store, [...common, ...ours])
       await expectHas(there.store, [...common, ...ours, ...theirs])
 
@@ -121,10 +123,10 @@ describe('replication of two', () => {
     it('who accepts nothing has nothing, and can get it', async () => {
       const [here, there] = await pair({}, { accept: undefined })
 
-      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs), sent: NOTHING, failed: [], ignored: 0, confirmed: true })
       await expectHas(there.store, [...common, ...theirs])
 
-      expect(await there.service.replicate(here.peer)).to.deep.equal({ received: totals(ours), sent: NOTHING, failed: [], confirmed: true })
+      expect(await there.service.replicate(here.peer)).to.deep.equal({ received: totals(ours), sent: NOTHING, failed: [], ignored: 0, confirmed: true })
       await expectSame(here.store, there.store)
     })
 
@@ -134,7 +136,7 @@ describe('replication of two', () => {
       await here.service.replicate(there.addresses)
       // what came from us is not offered to us, but once in the next list
       expect(await here.store.cursor(there.peer.toString())).to.deep.equal({ logId: there.store.logId, sequence: theirs.length + common.length })
-      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: NOTHING, sent: NOTHING, failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: NOTHING, sent: NOTHING, failed: [], ignored: 0, confirmed: true })
       expect(await here.store.cursor(there.peer.toString())).to.deep.equal({ logId: there.store.logId, sequence: theirs.length + common.length + ours.length })
       expect(await there.store.cursor(here.peer.toString())).to.include({ logId: here.store.logId })
 
@@ -165,8 +167,8 @@ describe('replication of two', () => {
         const result = await here.service.replicate(there.addresses)
 
         expect(result).to.deep.equal(i === 0
-          ? { received: totals([...theirs, second, third]), sent: totals([...ours, first]), failed: [], confirmed: true }
-          : { received: totals([second, third]), sent: totals([first]), failed: [], confirmed: true })
+          ? { received: totals([...theirs, second, third]), sent: totals([...ours, first]), failed: [], ignored: 0, confirmed: true }
+          : { received: totals([second, third]), sent: totals([first]), failed: [], ignored: 0, confirmed: true })
       }
 
       await expectSame(here.store, there.store)
@@ -311,7 +313,7 @@ describe('replication of two', () => {
       const live = here.service.replicate(there.addresses, { live: true, signal: controller.signal })
 
       await nextEvent(here, 'synced')
-      expect(await there.service.replicate(here.peer, { mode: 'pull' })).to.deep.equal({ received: totals(ours), sent: NOTHING, failed: [], confirmed: true })
+      expect(await there.service.replicate(here.peer, { mode: 'pull' })).to.deep.equal({ received: totals(ours), sent: NOTHING, failed: [], ignored: 0, confirmed: true })
       await expectSame(here.store, there.store)
       expect(opened).to.be.empty()
       controller.abort()
@@ -430,7 +432,7 @@ describe('replication of two', () => {
       let refused = new Set(theirs.slice(1).map(({ hash }) => hash))
       const [here, there] = await pair({ want: async (_, hash) => !refused.has(hash) })
 
-      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs.slice(0, 1)), sent: totals(ours), failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs.slice(0, 1)), sent: totals(ours), failed: [], ignored: 0, confirmed: true })
       await expectHas(here.store, [...common, ...ours, theirs[0]])
 
       refused = new Set()
@@ -501,7 +503,7 @@ describe('replication of two', () => {
       const [here, there] = await pair({}, { allow: (_, hash) => hash != null && !secret.has(hash) })
 
       // as if it were not there
-      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs.slice(2)), sent: totals(ours), failed: [], confirmed: true })
+      expect(await here.service.replicate(there.addresses)).to.deep.equal({ received: totals(theirs.slice(2)), sent: totals(ours), failed: [], ignored: 0, confirmed: true })
       const exchange = await here.service.open(there.addresses)
       const asked = await Promise.allSettled([theirs[0].hash, block(77).hash].map(async hash => exchange.get(hash)))
       expect(asked.map(({ reason }: any) => reason.name)).to.deep.equal(['NotFoundError', 'NotFoundError'])

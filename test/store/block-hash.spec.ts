@@ -138,6 +138,7 @@ describe('block hashes', () => {
   it('are not identities, nor too long ones, nor anything else', () => {
     isNone(blockHash(Digest.create(0x00, content(1, 32))))
     isNone(blockHash(Digest.create(0x13, content(1, 129))))
+    expect(() => checkBlockHash(blockHash(Digest.create(0x00, content(1, 32))))).to.throw('has an identity multihash, which is the content itself')
 
     for (const other of ['', 'b', 'bafkrei', 'hello', '../id', undefined, null, 1, {}]) {
       isNone(other)

@@ -127,8 +127,13 @@ describe('blockStore', () => {
 
       await expect(blockStore({ blockstore, datastore: { ...datastore, get: () => {} } as any })).to.be.rejectedWith('it lacks put, has, delete')
       // what was put on a disk would be lost without the log that it is in
-      await expect(blockStore({ blockstore })).to.be.rejectedWith('The datastore is missing')
-      await expect(blockStore({ datastore })).to.be.rejectedWith('The blockstore is missing')
+      await expect(blockStore({ blockstore } as any)).to.be.rejectedWith('The datastore is missing')
+      await expect(blockStore({ datastore } as any)).to.be.rejectedWith('The blockstore is missing')
+    })
+
+    it('has to have names that there are: what is misspelt would be a store in memory', async () => {
+      await expect(blockStore({ blockStore: blockstore, dataStore: datastore } as any)).to.eventually.be.rejectedWith('There is no option "blockStore", only blockstore, datastore,')
+        .and.have.property('name', 'InvalidParametersError')
     })
 
     it('has to have a prefix that is one', async () => {
