@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { USAGE } from './exit-codes.ts'
 import * as help from './help.ts'
 import { Output } from './output.ts'
 import { defaultRepoPath } from './repo/default-path.ts'
@@ -52,6 +53,8 @@ export function createProgram (run: Run): Command {
     .option('--json', 'tell everything on stdout as JSON, an object on each line with what happened as "event"')
     .addHelpText('after', help.PROGRAM)
     .configureHelp({ showGlobalOptions: true })
+    // its own shows the help of the program for a command that there is not
+    .helpCommand(false)
     .exitOverride()
 
   add('init', 'make a repo', help.INIT)
@@ -91,12 +94,23 @@ export function createProgram (run: Run): Command {
     .action(async (messages: string[]) => runCommand(async context => (await import('./commands/pipe.ts')).pipe(context, messages), { name: 'pipe', toStderr: true }))
 
   add('status', 'tell about the repo', help.STATUS)
-    .option('--size', 'also how many bytes the blocks have, which takes longer')
+    .option('--size', 'also how many bytes the files of the blocks have, which takes longer')
     .action(async (options: StatusOptions) => runCommand(async context => (await import('./commands/status.ts')).status(context, options), { name: 'status' }))
 
   add('check', 'check all blocks against their hashes', help.CHECK)
     .option('--remove', 'remove those that are corrupted, so that they can be fetched again')
     .action(async (options: CheckOptions) => runCommand(async context => (await import('./commands/check.ts')).check(context, options), { name: 'check' }))
+
+  program.command('help').description('tell more of a command').argument('[command]')
+    .action((name?: string) => {
+      const command = name == null ? program : program.commands.find(command => command.name() === name)
+
+      if (command != null) {
+        command.help()
+      }
+
+      program.error(`error: unknown command '${name}'`, { exitCode: USAGE })
+    })
 
   return program
 }

@@ -51,6 +51,12 @@ describe('the command line', function () {
     })
   }
 
+  it('explains itself and each command with "help" as well', async () => {
+    for (const args of [[], ['sync']]) {
+      expect(await sandbox.run('help', ...args)).to.deep.include(await sandbox.run(...args, '--help'))
+    }
+  })
+
   it('tells its version', async () => {
     const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
 
@@ -61,13 +67,17 @@ describe('the command line', function () {
     const wrong: Array<[args: string[], message: RegExp]> = [
       [[], /^Usage: hash-exchange /],
       [['sing'], /unknown command 'sing'/],
+      [['help', 'sing'], /unknown command 'sing'/],
       [['ls', '--bogus'], /unknown option '--bogus'/],
       [['add'], /missing required argument 'path'/],
       [['sync'], /missing required argument 'multiaddr'/],
       [['get', 'bafkqaaa'], /required option '-o, --output <path>' not specified/],
       [['sync', '/ip4/127.0.0.1/tcp/1', '--push', '--pull', '--repo', 'a'], /Give --pull or --push/],
       [['serve', '--accept', 'somebody', '--repo', 'a'], /"somebody" is no peer ID/],
-      [['serve', '--listen', 'here', '--repo', 'a'], /"here" is no multiaddr/]
+      [['serve', '--listen', 'here', '--repo', 'a'], /"here" is no multiaddr/],
+      ...['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0/wss', '/ip4/127.0.0.1', '/p2p-circuit'].map((address): [string[], RegExp] => [
+        ['serve', '--listen', address, '--repo', 'a'], /can't be listened on\. Give an address of this machine with \/tcp\/ and a port/
+      ])
     ]
 
     const results = await Promise.all(wrong.map(async ([args]) => sandbox.run(...args)))

@@ -1,7 +1,10 @@
 import { once } from 'node:events'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { expect } from 'aegir/chai'
+import { blockHash } from 'libp2p-hash-exchange'
+import { sha512 } from 'multiformats/hashes/sha2'
+import { Repo } from '../src/repo/repo.ts'
 import { corrupt } from './fixtures/blocks.ts'
 import { canMount, mounting } from './fixtures/disks.ts'
 import { hashOf, makeFile } from './fixtures/files.ts'
@@ -176,6 +179,19 @@ describe('what goes wrong', function () {
 
       expectError(await sandbox.run('serve', '--repo', 'a'), /The key of the repo, .*key, can't be read\. Put back a copy/)
     })
+
+    it('whose key is gone: init makes another one, and leaves the rest', async () => {
+      const [peer] = await sandbox.init('a')
+      await writeFile(sandbox.path('file'), 'beep boop')
+      await sandbox.add('a', 'file')
+      await rm(sandbox.path('a', 'key'))
+
+      expectError(await sandbox.run('serve', '--repo', 'a'), /The key of the repo, .*key, is gone\. Put back a copy of it, or run "hash-exchange init"/)
+
+      const [other] = await sandbox.init('a')
+      expect(other).to.not.equal(peer)
+      expect((await sandbox.ok('status', '--repo', 'a', '--json')).events[0]).to.include({ peer: other, roots: 1, blocks: 1 })
+    })
   })
 
   describe('with the disk', () => {
@@ -228,7 +244,7 @@ describe('what goes wrong', function () {
       expect(code).to.equal(0)
 
       const first = Number(/^checked (\d+) blocks/m.exec(stdout)?.[1])
-      const second = Number(/in sync: received (\d+) blocks/.exec(stdout.slice(stdout.indexOf('checked')))?.[1])
+      const second = Number(/gave all it offers: received (\d+) blocks/.exec(stdout.slice(stdout.indexOf('checked')))?.[1])
       expect(first).to.be.above(0)
       expect(first + second).to.equal(87)
       expect(hashOf(sandbox.path('copy'))).to.equal(hashOf(sandbox.path('large')))
@@ -325,6 +341,23 @@ describe('what goes wrong', function () {
 
       expectError({ code, stderr }, new RegExp(`^error: ${hash} did not arrive: .*What came is not the content`))
       expect(events.find(({ event }) => event === 'result')).to.deep.nested.include({ complete: false, 'received.hashes': 3, 'failed[0].hash': hash })
+    })
+
+    it('one of the peer whose hash can\'t be checked: all others arrive, and it is counted', async () => {
+      await sandbox.init('a', 'b')
+      await writeFile(sandbox.path('file'), 'beep boop')
+      await sandbox.add('a', 'file')
+
+      const repo = await Repo.open(sandbox.path('a'), 'test', () => {})
+      const bytes = new TextEncoder().encode('hey yo')
+      await repo.store.put(blockHash(await sha512.digest(bytes)), bytes)
+      await repo.close()
+
+      const server = await sandbox.serve('a')
+      const { code, stderr, events } = await sandbox.run('sync', server.addresses[0], '--repo', 'b', '--json')
+
+      expectError({ code, stderr }, /^error: 1 block of those that the peer offers did not arrive, as they can't be checked here: their hashes are not of sha2-256\./)
+      expect(events.find(({ event }) => event === 'result')).to.deep.nested.include({ complete: false, 'received.hashes': 1, ignored: 1 })
     })
   })
 

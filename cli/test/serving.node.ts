@@ -29,7 +29,7 @@ describe('serve and sync', function () {
 
     // sync takes what there is, and says that nothing was taken
     const synced = await sandbox.ok('sync', server.addresses[0], '--repo', 'b')
-    expect(synced.stdout).to.match(/in sync: received 1 block \(1 B\), sent nothing/)
+    expect(synced.stdout).to.match(/gave all it offers: received 1 block \(1 B\), sent nothing/)
     expect(synced.stderr).to.equal(`The peer takes nothing from this one (which is ${b}); "serve --accept" there would change that.\n`)
 
     // who only offers has done nothing then
@@ -133,12 +133,17 @@ describe('serve and sync', function () {
     await live.event('lost')
     await writeFile(sandbox.path('more.txt'), 'more')
     await sandbox.add('a', 'more.txt')
-    sandbox.start('serve', '--repo', 'a', '--listen', server.addresses[0].replace(/\/p2p\/.+/, ''))
+    const again = sandbox.start('serve', '--json', '--repo', 'a', '--listen', server.addresses[0].replace(/\/p2p\/.+/, '')).readStdout()
     await live.event('received', ({ bytes }) => bytes === 4)
 
+    await again.event('synced')
     live.process.kill('SIGINT')
     expect(await live.end()).to.equal(130)
     expect(await size('b')).to.equal(4)
+
+    // who had all has broken nothing off
+    await again.event('disconnected')
+    expect(again.events().map(({ event }) => event)).to.include('closed').and.not.include('broken')
   })
 
   it('tells each event in a line', async () => {

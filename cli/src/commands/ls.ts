@@ -32,7 +32,7 @@ export async function ls (context: Context, { blocks }: LsOptions): Promise<numb
     }
 
     if (all.length === 0) {
-      output.note(`Nothing was added to this repo. It has ${count(store.size, 'block')}${store.size > 0 ? ', which --blocks lists; who added something elsewhere knows its CID, and "get" takes that' : ''}.`)
+      output.note(`Nothing was added to this repo. It has ${count(store.size, 'block')}${store.size > 0 ? ', which --blocks lists: of other peers, of whom who added something knows its CID, and "get" takes that; or of an "add" that was interrupted, and can be repeated' : ''}.`)
     }
 
     return OK

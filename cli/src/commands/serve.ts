@@ -1,6 +1,6 @@
 import { withRepo } from '../context.ts'
 import { count } from '../format.ts'
-import { checkPeerId, parseMultiaddr } from '../net/addresses.ts'
+import { checkListen, checkPeerId } from '../net/addresses.ts'
 import { createNode } from '../net/node.ts'
 import { ServeLog } from '../net/serve-log.ts'
 import type { Context } from '../context.ts'
@@ -36,7 +36,7 @@ export async function serve (context: Context, { allow, accept, acceptAll, liste
   const mayRead = peers(allow)
   const mayAdd = acceptAll === true ? () => true : peers(accept ?? [])
 
-  listen.forEach(parseMultiaddr)
+  listen.forEach(checkListen)
 
   return withRepo(context, async repo => {
     const node = await createNode(await repo.key(), listen, { store: repo.store, allow: mayRead, accept: mayAdd })

@@ -52,6 +52,22 @@ export function parseMultiaddr (text: string): Multiaddr {
 }
 
 /**
+ * What can stand in an address to listen on. Not tls: there is no certificate.
+ */
+const LISTENED = ['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'ws', 'p2p']
+
+/**
+ * Throws if what was given is nothing to listen on
+ */
+export function checkListen (text: string): void {
+  const names = parseMultiaddr(text).getComponents().map(({ name }) => name)
+
+  if (!names.includes('tcp') || names.some(name => !LISTENED.includes(name))) {
+    throw new UsageError(`"${text}" can't be listened on. Give an address of this machine with /tcp/ and a port, such as /ip4/0.0.0.0/tcp/4100, and with /ws after that for browsers.`)
+  }
+}
+
+/**
  * Throws if what was given is no peer ID
  */
 export function checkPeerId (text: string): string {

@@ -1,5 +1,6 @@
 import { CommandError } from '../errors.ts'
 import { explain } from '../explain.ts'
+import { count } from '../format.ts'
 import { RemotePosition } from './remote-position.ts'
 import { barState } from './sync-state.ts'
 import { totals } from './totals.ts'
@@ -169,9 +170,10 @@ export class PeerSync {
 
   #tell (peer: PeerId, result: ReplicateResult, offersNothing: boolean): boolean {
     const { output, mode } = this.#init
-    const { received, sent, failed, confirmed } = result
+    const { received, sent, failed, ignored, confirmed } = result
     const problems = [...this.#notReceived(result), ...this.#notSent(peer)]
     const complete = problems.length === 0
+    const takesNothing = mode === 'sync' && this.#remote.since == null && this.#last > 0
 
     output.event('result', {
       peer: peer.toString(),
@@ -180,8 +182,9 @@ export class PeerSync {
       offered: mode === 'push' ? undefined : !offersNothing,
       received,
       sent,
-      failed: failed.map(({ hash, error }) => ({ hash, error: explain(error) }))
-    }, `${peer} ${complete ? 'in sync' : 'not in sync'}: ${totals(result)}`)
+      failed: failed.map(({ hash, error }) => ({ hash, error: explain(error) })),
+      ignored
+    }, `${peer} ${outcome(complete, takesNothing)}: ${totals(result)}`)
 
     problems.forEach(problem => { output.error(problem) })
 
@@ -189,18 +192,22 @@ export class PeerSync {
       output.note(`The peer offers nothing to this one (${this.#init.node.peerId}): its repo is empty, or it is served with --allow and does not name this peer.`)
     }
 
-    if (complete && mode === 'sync' && this.#remote.since == null && this.#last > 0) {
+    if (complete && takesNothing) {
       output.note(`The peer takes nothing from this one (which is ${this.#init.node.peerId}); "serve --accept" there would change that.`)
     }
 
     return complete
   }
 
-  #notReceived ({ failed, confirmed }: ReplicateResult): string[] {
+  #notReceived ({ failed, ignored, confirmed }: ReplicateResult): string[] {
     const problems = failed.slice(0, MAX_FAILURES_TOLD).map(({ hash, error }) => `${hash} did not arrive: ${explain(error)}`)
 
     if (failed.length > MAX_FAILURES_TOLD) {
       problems.push(`${failed.length - MAX_FAILURES_TOLD} more did not arrive`)
+    }
+
+    if (ignored > 0) {
+      problems.push(`${count(ignored, 'block')} of those that the peer offers did not arrive, as they can't be checked here: their hashes are not of sha2-256.`)
     }
 
     if (!confirmed) {
@@ -222,4 +229,12 @@ export class PeerSync {
       ? `The peer ${peer} takes nothing from this one. It must be served with --accept ${node.peerId}, or --accept-all.`
       : `Not everything was taken by ${peer}: see there what failed.`]
   }
+}
+
+function outcome (complete: boolean, takesNothing: boolean): string {
+  if (!complete) {
+    return 'not in sync'
+  }
+
+  return takesNothing ? 'gave all it offers' : 'in sync'
 }

@@ -43,7 +43,10 @@ export class ServeLog {
       })
 
       exchange.addEventListener('close', ({ detail: error }) => {
-        if (error != null) {
+        if (error != null && this.#synced.has(peer.toString())) {
+          // who goes on until Ctrl-C, and had all by then
+          this.#tell('closed', peer, {})
+        } else if (error != null) {
           this.#tell('broken', peer, { error: error.message }, `the exchange ended before it was done: ${error.message}`)
         } else if (!this.#synced.has(peer.toString())) {
           // who closes it may have heard that all is done a moment before us
@@ -53,6 +56,8 @@ export class ServeLog {
     })
 
     hashExchange.addEventListener('received', ({ detail: { peer, hash, bytes } }) => {
+      // others lack it now
+      this.#synced.clear()
       this.#tell('received', peer, { hash, bytes }, `${hash} (${formatBytes(bytes)})`)
     })
 
@@ -60,9 +65,9 @@ export class ServeLog {
       this.#tell('failed', peer, { hash, error: error.message }, `${hash}: ${error.message}`)
     })
 
-    hashExchange.addEventListener('synced', ({ detail: { peer, received, sent, failed, confirmed } }) => {
+    hashExchange.addEventListener('synced', ({ detail: { peer, received, sent, failed, ignored, confirmed } }) => {
       this.#synced.add(peer.toString())
-      this.#tell('synced', peer, { received, sent, failed: failed.length, confirmed }, totals({ received, sent, failed }))
+      this.#tell('synced', peer, { received, sent, failed: failed.map(({ hash, error }) => ({ hash, error: error.message })), ignored, confirmed }, totals({ received, sent, failed }))
     })
   }
 

@@ -28,7 +28,7 @@ export async function createKey (path: string): Promise<void> {
  * Reads the key of a repo, and warns if others could as well
  */
 export async function readKey (path: string, warn: (message: string) => void): Promise<PrivateKey> {
-  const { mode } = await stat(path)
+  const { mode } = await stat(path).catch(err => { throw unreadable(path, err) })
 
   // Windows has no such modes
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
@@ -38,6 +38,12 @@ export async function readKey (path: string, warn: (message: string) => void): P
   try {
     return privateKeyFromProtobuf(await readFile(path))
   } catch (err) {
-    throw new CommandError(`The key of the repo, ${path}, can't be read. Put back a copy of it, or remove the file and run "hash-exchange init" to get a new one, and with it a new peer ID.`, { cause: err })
+    throw unreadable(path, err)
   }
+}
+
+function unreadable (path: string, err: any): CommandError {
+  return new CommandError(err.code === 'ENOENT'
+    ? `The key of the repo, ${path}, is gone. Put back a copy of it, or run "hash-exchange init" to get a new one, and with it a new peer ID.`
+    : `The key of the repo, ${path}, can't be read. Put back a copy of it, or remove the file and run "hash-exchange init" to get a new one, and with it a new peer ID.`, { cause: err })
 }

@@ -57,10 +57,14 @@ export class Repo {
   }
 
   /**
-   * Makes a repo, or what is missing of one. Resolves to false if it was there.
+   * Makes a repo, or what is missing of one. Resolves to false if
+   * it was there, but perhaps for its key.
    */
   static async create (path: string): Promise<boolean> {
     if (await readVersion(path) != null) {
+      // which may be lost
+      await createKey(join(path, FILES.key))
+
       return false
     }
 
