@@ -170,6 +170,8 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
   }
 
   async open (peer: DialTarget, options: OpenOptions = {}): Promise<ExchangeInterface> {
+    checkTarget(peer)
+
     const connection = await this.#connectDirectly(peer, options)
 
     return this.#open(connection, [PROTOCOL], options, stream => this.#create(stream, connection))
@@ -182,6 +184,7 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
       throw new InvalidParametersError('To replicate, the service needs a store: hashExchange({ store })')
     }
 
+    checkTarget(peer)
     checkReplicateOptions(options)
     this.#checkStarted()
 
@@ -341,6 +344,17 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
     exchange.addEventListener('close', () => { this.#exchanges.delete(exchange) }, { once: true })
 
     return exchange
+  }
+}
+
+/**
+ * A text would fail as something that it does not have
+ */
+function checkTarget (peer: DialTarget): void {
+  const addresses = Array.isArray(peer) ? peer : [peer]
+
+  if (!isPeerId(peer) && addresses.some((address: any) => typeof address?.getComponents !== 'function')) {
+    throw new InvalidParametersError(`The peer must be a PeerId, a Multiaddr or an array of these, not ${String(peer)}: multiaddr() of @multiformats/multiaddr makes one of a text`)
   }
 }
 

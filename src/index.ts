@@ -8,10 +8,11 @@
  *
  * @example As a libp2p service
  *
- * One peer provides what it has to everybody who opens an exchange, the other gets what it lacks, checks it and closes.
+ * One peer provides what it has to everybody who opens an exchange, the other gets what is announced, checks it and closes.
  *
  * ```ts
  * import { createHash } from 'node:crypto'
+ * import { setTimeout } from 'node:timers/promises'
  * import { noise } from '@chainsafe/libp2p-noise'
  * import { yamux } from '@chainsafe/libp2p-yamux'
  * import { tcp } from '@libp2p/tcp'
@@ -53,11 +54,14 @@
  * const client = await createNode(new Map())
  * const ex = await client.services.hashExchange.open(server.getMultiaddrs())
  *
- * const hashes = await new Promise<string[]>(resolve => {
- *   ex.addEventListener('available', ({ detail }) => { resolve(detail) }, { once: true })
+ * // for each 1,000 hashes that the server provides, also later
+ * ex.addEventListener('available', ({ detail: hashes }) => {
+ *   for (const hash of hashes) {
+ *     fetch(hash).catch(err => { console.error(hash, err) })
+ *   }
  * })
  *
- * for (const hash of hashes) {
+ * async function fetch (hash: string): Promise<void> {
  *   const response = await ex.get(hash)
  *   // for large content there is response.stream
  *   const bytes = await response.bytes()
@@ -69,6 +73,9 @@
  *   console.info(hash, new TextDecoder().decode(bytes))
  * }
  *
+ * // how long to listen is up to the application: only a replicator knows when it has all
+ * await setTimeout(1000)
+ * // when nothing is outstanding
  * await ex.close()
  * await client.stop()
  * await server.stop()

@@ -304,6 +304,16 @@ describe('the service', () => {
       expect(client.services.hashExchange.exchanges).to.be.empty()
     })
 
+    it('is refused where the peer is neither an ID nor an address', async () => {
+      const { hashExchange } = (await createNode({ store: await memoryStore() })).services
+
+      for (const peer of ['/ip4/127.0.0.1/tcp/1', undefined, null, 5, ['/ip4/127.0.0.1/tcp/1'], {}] as any[]) {
+        for (const opening of [hashExchange.open(peer), hashExchange.replicate(peer)]) {
+          await expect(opening).to.eventually.be.rejectedWith('The peer must be a PeerId, a Multiaddr or an array of these').and.have.property('name', 'InvalidParametersError')
+        }
+      }
+    })
+
     it('fails by an error where libp2p throws the event that the stream has closed', async () => {
       const [server, client] = await Promise.all([createNode(), createNode({ store: await memoryStore() })])
       const { hashExchange } = client.services
