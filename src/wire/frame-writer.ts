@@ -5,6 +5,7 @@ import { SEND_BYTES } from '../constants.ts'
 import { DATA, END, ERROR } from './frame-decoder.ts'
 import { Frame } from './frame.ts'
 import { encodeRPC } from './rpc-codec.ts'
+import { varintLength, writeVarint } from './varint.ts'
 import type { RPCMessage } from './rpc-codec.ts'
 
 /**
@@ -33,10 +34,9 @@ const MAX_HEADER_BYTES = 5 + 6 + 10 + 2 + 6
  * Joins frames into few large chunks: the number of sends is what costs on a
  * libp2p stream, not what they hold.
  *
- * RPC messages are encoded by `protons` and framed by `it-length-prefixed`.
- * Frames of bodies are written in place, as with those two frames with 128 bytes
- * of data are written at an eleventh of the speed (`npm run bench:wire`,
- * Node.js 24).
+ * RPC messages are framed by `it-length-prefixed`. Frames of bodies are written in
+ * place, as with that and `protons` frames with 128 bytes of data are written at an
+ * eleventh of the speed (`npm run bench:wire`, Node.js 24).
  */
 export class FrameWriter {
   /**
@@ -170,12 +170,7 @@ export class FrameWriter {
   }
 
   #varint (value: number): void {
-    while (value > 0x7f) {
-      this.#slab[this.#pos++] = (value & 0x7f) | 0x80
-      value >>>= 7
-    }
-
-    this.#slab[this.#pos++] = value
+    this.#pos = writeVarint(this.#slab, this.#pos, value)
   }
 
   #room (bytes: number): void {
@@ -197,14 +192,3 @@ export class FrameWriter {
 }
 
 const EMPTY = new Uint8Array(0)
-
-function varintLength (value: number): number {
-  let length = 1
-
-  while (value > 0x7f) {
-    value >>>= 7
-    length++
-  }
-
-  return length
-}

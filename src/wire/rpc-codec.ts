@@ -1,6 +1,8 @@
 import { InvalidMessageError } from '@libp2p/interface'
+import { allocUnsafe } from 'uint8arrays/alloc'
 import { LimitError } from '../errors.ts'
 import { RPC, RPCType } from './rpc.ts'
+import { varintLength, writeVarint } from './varint.ts'
 
 export { RPCType } from './rpc.ts'
 
@@ -42,8 +44,15 @@ export interface RPCLimits {
  */
 export const MAX_SEQUENCE = Math.pow(2, 32) - 2
 
+/**
+ * Encodes a message. One of ASCII alone, as nearly all hashes are, is written in
+ * place: the generated encoder makes several objects of each hash. It encodes 1,000
+ * of 64 characters at a sixth of the speed (`npm run bench:wire`, Node.js 24).
+ */
 export function encodeRPC (message: RPCMessage): Uint8Array<ArrayBuffer> {
-  return RPC.encode(message)
+  const encoded = message.data == null ? new ASCIIEncoder(message).encode() : undefined
+
+  return encoded ?? RPC.encode(message)
 }
 
 /**
@@ -74,6 +83,10 @@ const MAPPING = 2
 const SEQUENCE = 3
 const DATA = 4
 
+// of a mapping
+const MAPPING_HASH = 0
+const MAPPING_SEQUENCE = 1
+
 const VARINT = 0
 const FIXED64 = 1
 const BYTES = 2
@@ -81,6 +94,95 @@ const FIXED32 = 5
 
 // refuses what is not UTF-8, and does not take a byte order mark away
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Writes a message without data
+ */
+class ASCIIEncoder {
+  readonly #message: RPCMessage
+  #buf = EMPTY
+  #pos = 0
+  // where the characters of the next string are, behind all that is written before
+  #text = 0
+
+  constructor (message: RPCMessage) {
+    this.#message = message
+  }
+
+  /**
+   * Returns undefined if there is something else than ASCII
+   */
+  encode (): Uint8Array<ArrayBuffer> | undefined {
+    const { type, hashes = [], mapping = [], sequence } = this.#message
+    const text = hashes.join('') + mapping.map(({ hash }) => hash).join('')
+
+    this.#buf = allocUnsafe(this.#length())
+    this.#text = this.#buf.length - text.length
+
+    // all in one go, to be moved to their places then
+    if (encoder.encodeInto(text, this.#buf.subarray(this.#text)).read !== text.length) {
+      return
+    }
+
+    this.#field(TYPE, VARINT, TYPES.indexOf(type))
+
+    for (const hash of hashes) {
+      this.#string(HASHES, hash)
+    }
+
+    for (const entry of mapping) {
+      this.#field(MAPPING, BYTES, mappingLength(entry))
+      this.#string(MAPPING_HASH, entry.hash)
+      this.#field(MAPPING_SEQUENCE, VARINT, entry.sequence)
+    }
+
+    if (sequence != null) {
+      this.#field(SEQUENCE, VARINT, sequence)
+    }
+
+    return this.#buf
+  }
+
+  #length (): number {
+    const { hashes = [], mapping = [], sequence } = this.#message
+    let length = sequence == null ? 2 : 2 + 1 + varintLength(sequence)
+
+    for (const hash of hashes) {
+      length += stringLength(hash)
+    }
+
+    for (const entry of mapping) {
+      const entryLength = mappingLength(entry)
+
+      length += 1 + varintLength(entryLength) + entryLength
+    }
+
+    return length
+  }
+
+  #string (field: number, { length }: string): void {
+    this.#field(field, BYTES, length)
+    this.#buf.copyWithin(this.#pos, this.#text, this.#text + length)
+    this.#text += length
+    this.#pos += length
+  }
+
+  #field (field: number, wireType: number, value: number): void {
+    this.#buf[this.#pos++] = field << 3 | wireType
+    this.#pos = writeVarint(this.#buf, this.#pos, value)
+  }
+}
+
+const EMPTY = new Uint8Array(0)
+const encoder = new TextEncoder()
+
+function stringLength ({ length }: string): number {
+  return 1 + varintLength(length) + length
+}
+
+function mappingLength ({ hash, sequence }: Mapping): number {
+  return stringLength(hash) + 1 + varintLength(sequence)
+}
 
 /**
  * Reads the whole of a message before it makes a string of any part of it
@@ -195,13 +297,13 @@ class RPCDecoder {
       const tag = this.#varint(end)
 
       switch (tag >>> 3) {
-        case 0:
+        case MAPPING_HASH:
           this.#expect(tag, BYTES)
           hashEnd = this.#hashEnd(end)
           hashStart = this.#pos
           this.#pos = hashEnd
           break
-        case 1:
+        case MAPPING_SEQUENCE:
           this.#expect(tag, VARINT)
           sequence = this.#varint(end)
           break
