@@ -51,7 +51,7 @@ export function explain (err: unknown): string {
     return err.message
   }
 
-  if (isSilentEvent(err)) {
+  if (isSilentEvent(err) || isSilentEvent((err as any)?.cause)) {
     return NO_WEB_SOCKET
   }
 
@@ -77,7 +77,7 @@ export function explain (err: unknown): string {
  * What a web socket fails with, which never says why
  */
 function isSilentEvent (err: any): boolean {
-  return err?.type === 'error' && err.message === ''
+  return err?.type === 'error' && (err.message ?? '') === ''
 }
 
 /**

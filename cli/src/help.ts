@@ -4,7 +4,7 @@
 export const EXIT_CODES = `
 Exit codes:
   0    all went well, and where something was to arrive, everything did that was
-       offered
+       offered and can be checked (by SHA-256)
   1    something failed, or not everything arrived; stderr says what
   2    the command line is not as it should be
   130  ended by Ctrl-C (SIGINT), 143 by SIGTERM; what was done is kept`
@@ -32,7 +32,8 @@ ${EXIT_CODES}
 
 export const INIT = `
 Makes the repo with the key of a new peer, and prints its peer ID. A repo that
-is there already is left as it is.
+is there already is left as it is, unless its key is gone: then it gets a new
+one, and with it a new peer ID.
 
 Example:
   $ hash-exchange init --repo /srv/blocks

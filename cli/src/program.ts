@@ -101,7 +101,8 @@ export function createProgram (run: Run): Command {
     .option('--remove', 'remove those that are corrupted, so that they can be fetched again')
     .action(async (options: CheckOptions) => runCommand(async context => (await import('./commands/check.ts')).check(context, options), { name: 'check' }))
 
-  program.command('help').description('tell more of a command').argument('[command]')
+  add('help', 'tell more of a command', '')
+    .argument('[command]')
     .action((name?: string) => {
       const command = name == null ? program : program.commands.find(command => command.name() === name)
 

@@ -75,7 +75,7 @@ describe('the command line', function () {
       [['sync', '/ip4/127.0.0.1/tcp/1', '--push', '--pull', '--repo', 'a'], /Give --pull or --push/],
       [['serve', '--accept', 'somebody', '--repo', 'a'], /"somebody" is no peer ID/],
       [['serve', '--listen', 'here', '--repo', 'a'], /"here" is no multiaddr/],
-      ...['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0/wss', '/ip4/127.0.0.1', '/p2p-circuit'].map((address): [string[], RegExp] => [
+      ...['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0/wss', '/ip4/127.0.0.1', '/tcp/4100', '/p2p-circuit'].map((address): [string[], RegExp] => [
         ['serve', '--listen', address, '--repo', 'a'], /can't be listened on\. Give an address of this machine with \/tcp\/ and a port/
       ])
     ]

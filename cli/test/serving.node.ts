@@ -77,18 +77,19 @@ describe('serve and sync', function () {
     const [, b, c, d] = await repos('a', 'b', 'c', 'd')
     const server = await sandbox.serve('a', '--allow', b, c)
 
-    await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b')
+    const offer = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b', '--json')
+    expect(offer.events.at(-1)).to.include({ event: 'result', offered: true })
     await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'c')
 
+    const nothing = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd', '--json')
+    expect(nothing.events.at(-1)).to.include({ event: 'result', offered: false })
     const refused = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd')
     expect(refused.stdout).to.contain('received nothing')
     expect(refused.stderr).to.equal(`The peer offers nothing to this one (${d}): its repo is empty, or it is served with --allow and does not name this peer.\n`)
-    expect((await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'd', '--json')).events.at(-1)).to.include({ event: 'result', offered: false })
 
     // that there is nothing new is something else
     const again = await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b')
     expect(again).to.include({ stderr: '' })
-    expect((await sandbox.ok('sync', '--pull', server.addresses[0], '--repo', 'b', '--json')).events.at(-1)).to.include({ event: 'result', offered: true })
 
     expect(await size('b')).to.equal(2)
     expect(await size('c')).to.equal(2)

@@ -45,7 +45,7 @@ describe('init, add, serve, sync and get', function () {
     const again = await sandbox.ok('init', '--repo', 'a', '--json')
 
     expect(mode & 0o777).to.equal(0o600)
-    expect(again.events).to.deep.equal([{ event: 'init', repo: sandbox.path('a'), peer, created: false }])
+    expect(again.events).to.deep.equal([{ event: 'init', repo: sandbox.path('a'), peer, created: false, newKey: false }])
 
     const status = await sandbox.ok('status', '--size', '--repo', 'a', '--json')
     expect(status.events[0]).to.include({ repo: sandbox.path('a'), peer, roots: 0, blocks: 0, bytes: 0 })

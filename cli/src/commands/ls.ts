@@ -32,7 +32,7 @@ export async function ls (context: Context, { blocks }: LsOptions): Promise<numb
     }
 
     if (all.length === 0) {
-      output.note(`Nothing was added to this repo. It has ${count(store.size, 'block')}${store.size > 0 ? ', which --blocks lists: of other peers, of whom who added something knows its CID, and "get" takes that; or of an "add" that was interrupted, and can be repeated' : ''}.`)
+      output.note(`Nothing was added to this repo. It has ${count(store.size, 'block')}${store.size > 0 ? ', which --blocks lists. They came from other peers (who added something knows its CID, which "get" takes), or from an "add" that was interrupted: repeat it' : ''}.`)
     }
 
     return OK

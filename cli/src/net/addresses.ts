@@ -1,5 +1,6 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { TCP, Unix, WebSockets } from '@multiformats/multiaddr-matcher'
 import { UsageError } from '../errors.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -52,17 +53,13 @@ export function parseMultiaddr (text: string): Multiaddr {
 }
 
 /**
- * What can stand in an address to listen on. Not tls: there is no certificate.
- */
-const LISTENED = ['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'tcp', 'ws', 'p2p']
-
-/**
- * Throws if what was given is nothing to listen on
+ * Throws if what was given is nothing that can be listened on. Not TLS: there is no
+ * certificate.
  */
 export function checkListen (text: string): void {
-  const names = parseMultiaddr(text).getComponents().map(({ name }) => name)
+  const address = parseMultiaddr(text)
 
-  if (!names.includes('tcp') || names.some(name => !LISTENED.includes(name))) {
+  if (![TCP, WebSockets, Unix].some(matcher => matcher.exactMatch(address))) {
     throw new UsageError(`"${text}" can't be listened on. Give an address of this machine with /tcp/ and a port, such as /ip4/0.0.0.0/tcp/4100, and with /ws after that for browsers.`)
   }
 }

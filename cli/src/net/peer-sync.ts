@@ -1,6 +1,5 @@
 import { CommandError } from '../errors.ts'
 import { explain } from '../explain.ts'
-import { count } from '../format.ts'
 import { RemotePosition } from './remote-position.ts'
 import { barState } from './sync-state.ts'
 import { totals } from './totals.ts'
@@ -156,7 +155,7 @@ export class PeerSync {
   #onSynced (peer: string, { received, sent }: ReplicateProgress): void {
     // otherwise the result follows
     if (this.#init.live) {
-      this.#init.output.event('synced', { peer, received, sent }, `${peer} in sync: ${totals({ received, sent, failed: [] })}`)
+      this.#init.output.event('synced', { peer, received, sent }, `${peer} ${this.#outcome(true)}: ${totals({ received, sent, failed: [] })}`)
     }
   }
 
@@ -173,18 +172,18 @@ export class PeerSync {
     const { received, sent, failed, ignored, confirmed } = result
     const problems = [...this.#notReceived(result), ...this.#notSent(peer)]
     const complete = problems.length === 0
-    const takesNothing = mode === 'sync' && this.#remote.since == null && this.#last > 0
 
     output.event('result', {
       peer: peer.toString(),
       complete,
       confirmed,
       offered: mode === 'push' ? undefined : !offersNothing,
+      takes: mode === 'pull' ? undefined : this.#remote.since != null,
       received,
       sent,
       failed: failed.map(({ hash, error }) => ({ hash, error: explain(error) })),
       ignored
-    }, `${peer} ${outcome(complete, takesNothing)}: ${totals(result)}`)
+    }, `${peer} ${this.#outcome(complete)}: ${totals(result)}`)
 
     problems.forEach(problem => { output.error(problem) })
 
@@ -192,22 +191,22 @@ export class PeerSync {
       output.note(`The peer offers nothing to this one (${this.#init.node.peerId}): its repo is empty, or it is served with --allow and does not name this peer.`)
     }
 
-    if (complete && takesNothing) {
+    if (ignored > 0) {
+      output.note(`Hashes that the peer offers and that can't be checked here: ${ignored.toLocaleString('en')}. What they name was left out, as only blocks by the CIDv1 of their raw bytes with SHA-256 are taken.`)
+    }
+
+    if (complete && this.#takesNothing) {
       output.note(`The peer takes nothing from this one (which is ${this.#init.node.peerId}); "serve --accept" there would change that.`)
     }
 
     return complete
   }
 
-  #notReceived ({ failed, ignored, confirmed }: ReplicateResult): string[] {
+  #notReceived ({ failed, confirmed }: ReplicateResult): string[] {
     const problems = failed.slice(0, MAX_FAILURES_TOLD).map(({ hash, error }) => `${hash} did not arrive: ${explain(error)}`)
 
     if (failed.length > MAX_FAILURES_TOLD) {
       problems.push(`${failed.length - MAX_FAILURES_TOLD} more did not arrive`)
-    }
-
-    if (ignored > 0) {
-      problems.push(`${count(ignored, 'block')} of those that the peer offers did not arrive, as they can't be checked here: their hashes are not of sha2-256.`)
     }
 
     if (!confirmed) {
@@ -229,12 +228,16 @@ export class PeerSync {
       ? `The peer ${peer} takes nothing from this one. It must be served with --accept ${node.peerId}, or --accept-all.`
       : `Not everything was taken by ${peer}: see there what failed.`]
   }
-}
 
-function outcome (complete: boolean, takesNothing: boolean): string {
-  if (!complete) {
-    return 'not in sync'
+  get #takesNothing (): boolean {
+    return this.#init.mode === 'sync' && this.#remote.since == null && this.#last > 0
   }
 
-  return takesNothing ? 'gave all it offers' : 'in sync'
+  #outcome (complete: boolean): string {
+    if (!complete) {
+      return 'not in sync'
+    }
+
+    return this.#takesNothing ? 'gave all it offers' : 'in sync'
+  }
 }

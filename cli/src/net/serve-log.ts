@@ -5,12 +5,18 @@ import type { Output } from '../output.ts'
 import type { PeerId } from '@libp2p/interface'
 
 /**
+ * How an exchange ends whose peer has left, as by Ctrl-C
+ */
+const LEFT = ['StreamResetError', 'ConnectionClosedError', 'UnexpectedEndError']
+
+/**
  * Tells what happens to a node that serves, one line for each event
  */
 export class ServeLog {
   readonly #node: Node
   readonly #output: Output
-  readonly #synced = new Set<string>()
+  // what is known of the peers that have an exchange open
+  readonly #peers = new Map<string, { takes: boolean, synced: boolean }>()
   #over = false
 
   constructor (node: Node, output: Output) {
@@ -36,19 +42,23 @@ export class ServeLog {
         return
       }
 
-      this.#synced.delete(peer.toString())
+      const known = { takes: false, synced: false }
+
+      this.#peers.set(peer.toString(), known)
+      exchange.addEventListener('since', () => { known.takes = true })
 
       exchange.addEventListener('unsent', ({ detail: { hash, error } }) => {
         this.#tell('unsent', peer, { hash, error: error.message }, `${hash} could not be sent: ${error.message}`)
       })
 
       exchange.addEventListener('close', ({ detail: error }) => {
-        if (error != null && this.#synced.has(peer.toString())) {
-          // who goes on until Ctrl-C, and had all by then
-          this.#tell('closed', peer, {})
-        } else if (error != null) {
+        if (this.#peers.get(peer.toString()) === known) {
+          this.#peers.delete(peer.toString())
+        }
+
+        if (error != null && !(known.synced && LEFT.includes(error.name))) {
           this.#tell('broken', peer, { error: error.message }, `the exchange ended before it was done: ${error.message}`)
-        } else if (!this.#synced.has(peer.toString())) {
+        } else if (error != null || !known.synced) {
           // who closes it may have heard that all is done a moment before us
           this.#tell('closed', peer, {})
         }
@@ -56,8 +66,11 @@ export class ServeLog {
     })
 
     hashExchange.addEventListener('received', ({ detail: { peer, hash, bytes } }) => {
-      // others lack it now
-      this.#synced.clear()
+      for (const [id, known] of this.#peers) {
+        // more may come from this one, and others lack it now
+        known.synced &&= id !== peer.toString() && !known.takes
+      }
+
       this.#tell('received', peer, { hash, bytes }, `${hash} (${formatBytes(bytes)})`)
     })
 
@@ -66,8 +79,14 @@ export class ServeLog {
     })
 
     hashExchange.addEventListener('synced', ({ detail: { peer, received, sent, failed, ignored, confirmed } }) => {
-      this.#synced.add(peer.toString())
-      this.#tell('synced', peer, { received, sent, failed: failed.map(({ hash, error }) => ({ hash, error: error.message })), ignored, confirmed }, totals({ received, sent, failed }))
+      const known = this.#peers.get(peer.toString())
+
+      if (known != null) {
+        known.synced = true
+      }
+
+      // what failed has been told
+      this.#tell('synced', peer, { received, sent, ignored, confirmed }, totals({ received, sent, failed }))
     })
   }
 

@@ -10,25 +10,31 @@ import type { PrivateKey } from '@libp2p/interface'
 const MODE = 0o600
 
 /**
- * Makes the key of a repo, unless it has one
+ * Makes the key of a repo. Resolves to false if it has one.
  */
-export async function createKey (path: string): Promise<void> {
+export async function createKey (path: string): Promise<boolean> {
   try {
     await stat(path)
+    return false
   } catch (err: any) {
     if (err.code !== 'ENOENT') {
       throw err
     }
-
-    await writeFile(path, privateKeyToProtobuf(await generateKeyPair('Ed25519')), MODE)
   }
+
+  await writeFile(path, privateKeyToProtobuf(await generateKeyPair('Ed25519')), MODE)
+
+  return true
 }
 
 /**
  * Reads the key of a repo, and warns if others could as well
  */
 export async function readKey (path: string, warn: (message: string) => void): Promise<PrivateKey> {
-  const { mode } = await stat(path).catch(err => { throw unreadable(path, err) })
+  const bytes = await readFile(path).catch(err => {
+    throw err.code === 'ENOENT' ? new CommandError(`The key of the repo, ${path}, is gone. Put back a copy of it, or run "hash-exchange init" to get a new one, and with it a new peer ID.`, { cause: err }) : err
+  })
+  const { mode } = await stat(path)
 
   // Windows has no such modes
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
@@ -36,14 +42,8 @@ export async function readKey (path: string, warn: (message: string) => void): P
   }
 
   try {
-    return privateKeyFromProtobuf(await readFile(path))
+    return privateKeyFromProtobuf(bytes)
   } catch (err) {
-    throw unreadable(path, err)
+    throw new CommandError(`The key of the repo, ${path}, can't be read. Put back a copy of it, or remove the file and run "hash-exchange init" to get a new one, and with it a new peer ID.`, { cause: err })
   }
-}
-
-function unreadable (path: string, err: any): CommandError {
-  return new CommandError(err.code === 'ENOENT'
-    ? `The key of the repo, ${path}, is gone. Put back a copy of it, or run "hash-exchange init" to get a new one, and with it a new peer ID.`
-    : `The key of the repo, ${path}, can't be read. Put back a copy of it, or remove the file and run "hash-exchange init" to get a new one, and with it a new peer ID.`, { cause: err })
 }

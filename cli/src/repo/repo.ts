@@ -57,14 +57,10 @@ export class Repo {
   }
 
   /**
-   * Makes a repo, or what is missing of one. Resolves to false if
-   * it was there, but perhaps for its key.
+   * Makes a repo, or what is missing of one. Resolves to false if it was there.
    */
   static async create (path: string): Promise<boolean> {
     if (await readVersion(path) != null) {
-      // which may be lost
-      await createKey(join(path, FILES.key))
-
       return false
     }
 
@@ -121,6 +117,13 @@ export class Repo {
 
   get blocksPath (): string {
     return join(this.path, FILES.blocks)
+  }
+
+  /**
+   * Makes a key where it was lost. Resolves to false if there is one.
+   */
+  async createKey (): Promise<boolean> {
+    return createKey(join(this.path, FILES.key))
   }
 
   async key (): Promise<PrivateKey> {
