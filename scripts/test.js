@@ -30,7 +30,7 @@ const COMPILE_CACHE = fileURLToPath(new URL('../node_modules/.cache/compiled', i
  * that are in it. The build comes first because the others use what was built, and
  * it starts from an empty folder because the browser would also run what is left
  * there of a spec that is gone. The others come in the order of the time they take,
- * so that no lane is left with a long one. `lint` is `doc-check` as well.
+ * so that no lane is left with a long one. `aegir lint` runs `doc-check` as well.
  *
  * @type {Record<string, { scripts: Array<string | [string, string]>, tests?: true }>}
  */
@@ -43,8 +43,7 @@ const STAGES = {
   webworker: { scripts: ['test:webworker'], tests: true },
   cli: { scripts: [['test', 'cli']], tests: true },
   e2e: { scripts: [['test:e2e', 'examples/browser']], tests: true },
-  // one after the other, as both write the same file
-  lint: { scripts: ['lint', ...inWorkspaces('lint'), 'doc-check'] },
+  lint: { scripts: ['lint', ...inWorkspaces('lint')] },
   'dep-check': { scripts: ['dep-check', ...inWorkspaces('dep-check')] }
 }
 
