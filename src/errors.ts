@@ -183,17 +183,8 @@ export class StoreError extends Error {
 }
 
 /**
- * What was thrown, as an error: anything can be thrown, also nothing. libp2p throws
- * the event that a stream or connection has closed, where it waits for another one.
+ * What was thrown, as an error: anything can be thrown, also nothing
  */
-export function toError (thrown: any): Error {
-  if (thrown instanceof Error) {
-    return thrown
-  }
-
-  if (thrown?.type === 'close') {
-    return thrown.error ?? new UnexpectedEndError()
-  }
-
-  return new Error(`Something was thrown that is not an Error: ${String(thrown)}`)
+export function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`Something was thrown that is not an Error: ${String(thrown)}`)
 }

@@ -1,9 +1,9 @@
-import { AbortError, InvalidParametersError, isPeerId, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
+import { AbortError, ConnectionFailedError, InvalidParametersError, isPeerId, NotStartedError, serviceCapabilities, serviceDependencies } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
 import { setMaxListeners, TypedEventEmitter } from 'main-event'
 import { PROTOCOL, PROTOCOL_4_1, WINDOW } from './constants.ts'
 import { openDirectConnection } from './direct-connection.ts'
-import { toError } from './errors.ts'
+import { toError, UnexpectedEndError } from './errors.ts'
 import { checkInit, Exchange } from './exchange/exchange.ts'
 import { checkSequence } from './exchange/hashes.ts'
 import { exchangeLimits } from './exchange/limits.ts'
@@ -348,13 +348,13 @@ export class HashExchange extends TypedEventEmitter<HashExchangeEvents> implemen
 }
 
 /**
- * A text would fail as something that it does not have
+ * With a string libp2p would throw a TypeError
  */
 function checkTarget (peer: DialTarget): void {
   const addresses = Array.isArray(peer) ? peer : [peer]
 
   if (!isPeerId(peer) && addresses.some((address: any) => typeof address?.getComponents !== 'function')) {
-    throw new InvalidParametersError(`The peer must be a PeerId, a Multiaddr or an array of these, not ${String(peer)}: multiaddr() of @multiformats/multiaddr makes one of a text`)
+    throw new InvalidParametersError(`The peer must be a PeerId, a Multiaddr or an array of Multiaddrs, not ${String(peer)}: multiaddr() of @multiformats/multiaddr makes one of a text`)
   }
 }
 
@@ -379,11 +379,26 @@ function createExchange (createReadStream: CreateReadStream, stream: Stream, con
   })
 }
 
+/**
+ * libp2p also rejects with events: that a stream has closed, where it waited for
+ * another one, or what a WebSocket has failed with
+ */
 async function orError<T> (result: Promise<T>): Promise<T> {
   try {
     return await result
-  } catch (thrown) {
-    throw toError(thrown)
+  } catch (thrown: any) {
+    // that of a WebSocket may be no Event of this platform
+    if (thrown instanceof Error || typeof thrown?.type !== 'string') {
+      throw thrown
+    }
+
+    const { type, error, message = '' }: { type: string, error?: unknown, message?: string } = thrown
+
+    if (error instanceof Error) {
+      throw error
+    }
+
+    throw type === 'close' ? new UnexpectedEndError() : Object.assign(new ConnectionFailedError(message === '' ? 'The connection failed without a reason' : message), { cause: thrown })
   }
 }
 

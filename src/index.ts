@@ -12,7 +12,7 @@
  *
  * ```ts
  * import { createHash } from 'node:crypto'
- * import { setTimeout } from 'node:timers/promises'
+ * import { setTimeout as delay } from 'node:timers/promises'
  * import { noise } from '@chainsafe/libp2p-noise'
  * import { yamux } from '@chainsafe/libp2p-yamux'
  * import { tcp } from '@libp2p/tcp'
@@ -57,11 +57,11 @@
  * // for each 1,000 hashes that the server provides, also later
  * ex.addEventListener('available', ({ detail: hashes }) => {
  *   for (const hash of hashes) {
- *     fetch(hash).catch(err => { console.error(hash, err) })
+ *     getChecked(hash).catch(err => { console.error(hash, err) })
  *   }
  * })
  *
- * async function fetch (hash: string): Promise<void> {
+ * async function getChecked (hash: string): Promise<void> {
  *   const response = await ex.get(hash)
  *   // for large content there is response.stream
  *   const bytes = await response.bytes()
@@ -74,7 +74,7 @@
  * }
  *
  * // how long to listen is up to the application: only a replicator knows when it has all
- * await setTimeout(1000)
+ * await delay(1000)
  * // when nothing is outstanding
  * await ex.close()
  * await client.stop()
@@ -269,10 +269,7 @@ export interface HashExchangeComponents {
   metrics?: Metrics
 }
 
-/**
- * Options of the service, whatever it is for
- */
-export interface HashExchangeServiceInit {
+interface CommonServiceInit {
   /**
    * How many exchanges a peer may open over one connection, with each version of
    * the protocol
@@ -301,12 +298,12 @@ export interface HashExchangeServiceInit {
   runOnLimitedConnection?: boolean
 }
 
-type Never<T> = { [Key in keyof T]?: undefined }
+type Without<T> = { [Key in keyof T]?: undefined }
 
 /**
  * For an application that decides itself what is announced and asked for
  */
-export interface ExchangeServiceInit extends HashExchangeServiceInit, ExchangeInit, Never<Omit<ReplicationInit, 'limits'>> {
+export interface ExchangeServiceInit extends CommonServiceInit, ExchangeInit, Without<Omit<ReplicationInit, 'limits'>> {
   /**
    * Looks up the content of the hashes that are provided
    */
@@ -316,11 +313,14 @@ export interface ExchangeServiceInit extends HashExchangeServiceInit, ExchangeIn
 /**
  * For the replication of a store
  */
-export interface ReplicationServiceInit extends HashExchangeServiceInit, Omit<ExchangeInit, 'limits' | 'provides'>, ReplicationInit {
+export interface ReplicationServiceInit extends CommonServiceInit, Omit<ExchangeInit, 'limits' | 'provides'>, ReplicationInit {
   createReadStream?: undefined
   provides?: undefined
 }
 
+/**
+ * With a `store`, or with `createReadStream`
+ */
 export type HashExchangeInit = ReplicationServiceInit | ExchangeServiceInit
 
 export interface OpenOptions extends AbortOptions {

@@ -30,7 +30,7 @@ const OPTIONS: Record<keyof HashExchangeInit, 'store' | 'createReadStream' | 'bo
  */
 export function checkServiceInit (init: HashExchangeInit): void {
   if (init?.store == null && init?.createReadStream == null) {
-    throw new InvalidParametersError('The service needs hashExchange({ store }), to keep it the same as those of peers, or hashExchange({ createReadStream }), which gives the content of a hash')
+    throw new InvalidParametersError('Give hashExchange() a store, to replicate it, or createReadStream, to serve content by its hash')
   }
 
   checkNames('option', init, Object.keys(OPTIONS))

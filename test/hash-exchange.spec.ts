@@ -224,9 +224,9 @@ describe('the service', () => {
         expect(() => hashExchange(init as HashExchangeInit)(components), message).to.throw(message).with.property('name', 'InvalidParametersError')
       }
 
-      refuse(undefined, 'The service needs')
-      refuse({}, 'The service needs')
-      refuse({ store: undefined, accept: () => true }, 'The service needs')
+      refuse(undefined, 'Give hashExchange() a store')
+      refuse({}, 'Give hashExchange() a store')
+      refuse({ store: undefined, accept: () => true }, 'Give hashExchange() a store')
       refuse({ store, alow: () => false }, 'There is no option "alow", only store, accept, allow,')
       refuse({ store, createReadStream: nothing }, 'leave out createReadStream')
       refuse({ store, provides: () => true }, 'leave out provides')
@@ -309,18 +309,27 @@ describe('the service', () => {
 
       for (const peer of ['/ip4/127.0.0.1/tcp/1', undefined, null, 5, ['/ip4/127.0.0.1/tcp/1'], {}] as any[]) {
         for (const opening of [hashExchange.open(peer), hashExchange.replicate(peer)]) {
-          await expect(opening).to.eventually.be.rejectedWith('The peer must be a PeerId, a Multiaddr or an array of these').and.have.property('name', 'InvalidParametersError')
+          await expect(opening).to.eventually.be.rejectedWith('The peer must be a PeerId, a Multiaddr or an array of Multiaddrs').and.have.property('name', 'InvalidParametersError')
         }
       }
     })
 
-    it('fails by an error where libp2p throws the event that the stream has closed', async () => {
+    it('fails by an error where libp2p throws an event', async () => {
       const [server, client] = await Promise.all([createNode(), createNode({ store: await memoryStore() })])
       const { hashExchange } = client.services
       const connection = await client.dial(server.getMultiaddrs())
       const lost = new Error('The connection is lost')
 
-      for (const [event, expected] of [[new StreamCloseEvent(false, lost), lost], [new StreamCloseEvent(false), { name: 'UnexpectedEndError' }]] as const) {
+      const events: Array<[Event, object]> = [
+        [new StreamCloseEvent(false, lost), lost],
+        [new StreamCloseEvent(false), { name: 'UnexpectedEndError' }],
+        // of a WebSocket
+        [Object.assign(new Event('error'), { message: '', error: lost }), lost],
+        [Object.assign(new Event('error'), { message: 'why' }), { name: 'ConnectionFailedError', message: 'why' }],
+        [new Event('error'), { name: 'ConnectionFailedError' }]
+      ]
+
+      for (const [event, expected] of events) {
         connection.newStream = async () => Promise.reject(event)
 
         for (const opening of [hashExchange.open(server.peerId), hashExchange.replicate(server.peerId)]) {

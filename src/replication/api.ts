@@ -134,9 +134,10 @@ export interface ReplicateResult {
   failed: ExchangeFailure[]
 
   /**
-   * How many hashes this peer offered that are not those of blocks which could be
-   * checked here: of another hash function than sha2-256 and those of `hashers`, or
-   * something else
+   * How many hashes this peer offered, up to 1,000, that are neither here nor names of
+   * blocks that could be checked here: of another hash function than sha2-256 and those
+   * of `hashers`, or something else than `blockHash()` makes. What was offered to an
+   * earlier call may not be offered again.
    */
   ignored: number
 

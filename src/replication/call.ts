@@ -1,5 +1,6 @@
 import { CustomProgressEvent } from 'progress-events'
 import { IncompleteError, RemoteClosedError, toError } from '../errors.ts'
+import { Ignored } from './ignored.ts'
 import { defaultReplicationLimits } from './limits.ts'
 import type { ReplicateMode, ReplicateOptions, ReplicateProgress, ReplicateResult, ReplicateTotals } from './api.ts'
 import type { ReplicationExchange } from './replication-exchange.ts'
@@ -36,7 +37,8 @@ export class Call {
   public ended = false
 
   readonly #options: ReplicateOptions
-  readonly #result: ReplicateResult = { received: none(), sent: none(), failed: [], ignored: 0, confirmed: false }
+  readonly #result: Omit<ReplicateResult, 'ignored'> = { received: none(), sent: none(), failed: [], confirmed: false }
+  readonly #ignored = new Ignored()
   #exchange?: ReplicationExchange
   #outcome = Promise.withResolvers<ReplicateResult | typeof AGAIN>()
   #toldAt = 0
@@ -96,8 +98,8 @@ export class Call {
     this.tell('failed', failure)
   }
 
-  onUseless (hashes: number): void {
-    this.#result.ignored += hashes
+  onUseless (hashes: string[]): void {
+    this.#ignored.add(hashes)
   }
 
   /**
@@ -180,9 +182,9 @@ export class Call {
   }
 
   #total (confirmed: boolean): ReplicateResult {
-    const { received, sent, failed, ignored } = this.#result
+    const { received, sent, failed } = this.#result
 
-    return { received: { ...received }, sent: { ...sent }, failed: [...failed], ignored, confirmed }
+    return { received: { ...received }, sent: { ...sent }, failed: [...failed], ignored: this.#ignored.size, confirmed }
   }
 }
 

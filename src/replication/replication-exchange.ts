@@ -43,7 +43,7 @@ export interface ReplicationOwner {
   /**
    * A peer announced hashes that are not those of blocks that could be checked
    */
-  onUseless(exchange: ReplicationExchange, hashes: number): void
+  onUseless(exchange: ReplicationExchange, hashes: string[]): void
   onSent(exchange: ReplicationExchange, hash: string, bytes: number): void
   onFailed(exchange: ReplicationExchange, failure: ExchangeFailure): void
   /**
@@ -366,7 +366,7 @@ export class ReplicationExchange extends Exchange implements TakingOwner, Listin
     this.#owner.onFailed(this, failure)
   }
 
-  onUseless (hashes: number): void {
+  onUseless (hashes: string[]): void {
     this.#owner.onUseless(this, hashes)
   }
 

@@ -256,8 +256,8 @@ export class Replicator implements ReplicationOwner {
     this.#tell(exchange, type)
   }
 
-  onUseless (exchange: ReplicationExchange, hashes: number): void {
-    this.#owner.onUseless(hashes)
+  onUseless (exchange: ReplicationExchange, hashes: string[]): void {
+    this.#owner.onUseless(hashes.length)
     this.#count(exchange, call => { call.onUseless(hashes) })
   }
 
@@ -270,7 +270,7 @@ export class Replicator implements ReplicationOwner {
   onSynced (exchange: ReplicationExchange): void {
     const { remotePeer, received, sent, taking } = exchange
 
-    this.#owner.dispatch('synced', { peer: remotePeer, received: { ...received }, sent: { ...sent }, failed: [...taking.failed], ignored: taking.ignored, confirmed: true })
+    this.#owner.dispatch('synced', { peer: remotePeer, received: { ...received }, sent: { ...sent }, failed: [...taking.failed], ignored: taking.ignored.size, confirmed: true })
 
     for (const call of this.#calls.get(exchange) ?? []) {
       call.onSynced(exchange)

@@ -2,8 +2,10 @@ import { ExchangeClosedError, HashMismatchError, LimitError, StoreError, toError
 import { Fifo } from '../exchange/fifo.ts'
 import { Waker } from '../exchange/waker.ts'
 import { PlacedSet } from '../placed-set.ts'
+import { isBlockHash } from '../store/block-hash.ts'
 import { Cursor } from './cursor.ts'
 import { Fetching } from './fetching.ts'
+import { Ignored } from './ignored.ts'
 import { inTime } from './in-time.ts'
 import type { FetchingOwner } from './fetching.ts'
 import type { Verifier } from './verify.ts'
@@ -54,7 +56,7 @@ export interface TakingOwner extends FetchingOwner {
   /**
    * Hashes were announced that are not those of blocks that could be checked
    */
-  onUseless(hashes: number): void
+  onUseless(hashes: string[]): void
 }
 
 interface Announcement {
@@ -87,9 +89,9 @@ export class Taking implements Offerer {
   public wanted = 0
   public settled = 0
   /**
-   * How many announced hashes are no names of blocks that could be checked here
+   * Announced hashes that are neither here nor names of blocks that could be checked
    */
-  public ignored = 0
+  public readonly ignored = new Ignored()
   public readonly failed: ExchangeFailure[] = []
   public readonly fetching: Fetching
   public readonly peer: string
@@ -465,11 +467,12 @@ export class Taking implements Offerer {
     const watch = this.#owner.table.watch()
 
     try {
-      const { candidates, had } = await this.#lookUp(hashes)
-      const useless = hashes.length - candidates.length
+      const { candidates, had, useless } = await this.#lookUp(hashes)
 
-      this.ignored += useless
-      this.#owner.onUseless(useless)
+      if (useless.length > 0) {
+        this.ignored.add(useless)
+        this.#owner.onUseless(useless)
+      }
 
       // nor what has come from another peer meanwhile
       const lacking = candidates.filter((hash, i) => !had[i] && !watch.stored.has(hash))
@@ -482,26 +485,38 @@ export class Taking implements Offerer {
   }
 
   /**
-   * Those that are names of blocks, and which of them are here. Most stores know that
-   * at once; and each hash is asked about at once, as it is decoded for both.
+   * Those that are names of blocks, which of them are here, and the others that are
+   * not. Most stores know that at once; and each hash is asked about at once, as it is
+   * decoded for both.
    */
-  async #lookUp (hashes: string[]): Promise<{ candidates: string[], had: boolean[] }> {
+  async #lookUp (hashes: string[]): Promise<{ candidates: string[], had: boolean[], useless: string[] }> {
     const { store, verifier } = this.#owner
     const candidates: string[] = []
+    const others: string[] = []
 
     const known = (function * () {
       for (const hash of new Set(hashes)) {
         if (verifier.knows(hash)) {
           candidates.push(hash)
           yield hash
+        } else {
+          others.push(hash)
         }
       }
     })()
 
     try {
-      const had = answers(known, hash => store.has(hash))
+      const has = async (hashes: Iterable<string>): Promise<boolean[]> => {
+        const had = answers(hashes, hash => store.has(hash))
 
-      return { candidates, had: had instanceof Promise ? await this.#inTime(had) : had }
+        return had instanceof Promise ? this.#inTime(had) : had
+      }
+      const had = await has(known)
+      // one of another hash function may have been put here all the same
+      const blocks = others.filter(isBlockHash)
+      const here = new Set(await has(blocks).then(had => blocks.filter((_, i) => had[i])))
+
+      return { candidates, had, useless: others.filter(hash => !here.has(hash)) }
     } catch (err: any) {
       throw new StoreError(`What was offered could not be looked up: ${err.message}`, { cause: err })
     }

@@ -65,9 +65,9 @@ export interface BlockStoreParts {
 /**
  * Both a blockstore and a datastore, or neither for a store in memory
  */
-export type BlockStoreInit = BlockStoreOptions & (BlockStoreParts | { [Key in keyof BlockStoreParts]?: never })
+export type BlockStoreInit = BlockStoreOptions & (BlockStoreParts | { [Key in keyof BlockStoreParts]?: undefined })
 
-const OPTIONS: Array<keyof BlockStoreInit> = ['blockstore', 'datastore', 'prefix', 'cells', 'log']
+const OPTIONS: Record<keyof BlockStoreInit, true> = { blockstore: true, datastore: true, prefix: true, cells: true, log: true }
 
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
@@ -99,13 +99,11 @@ const OPTIONS: Array<keyof BlockStoreInit> = ['blockstore', 'datastore', 'prefix
  * ```
  */
 export async function blockStore (init: BlockStoreInit = {}): Promise<Store> {
+  checkNames('option', init ?? {}, Object.keys(OPTIONS))
+
   const { prefix = '/hash-exchange', cells = SKETCH_CELLS, log = logger('libp2p:hash-exchange:store') } = init ?? {}
   // one that was to be given and is not there must not be lost with the process
   const inMemory = init != null && !('blockstore' in init) && !('datastore' in init)
-
-  if (inMemory) {
-    checkNames('option', init, OPTIONS)
-  }
 
   const { blockstore, datastore }: BlockStoreInit = inMemory ? { blockstore: new MemoryBlocks(), datastore: new MemoryRecords() } : init ?? {}
 

@@ -141,7 +141,7 @@ export interface Store extends TypedEventTarget<StoreEvents> {
   /**
    * Stores content. When it resolves, to the sequence of the hash, both content
    * and log are as durable as what is below makes them. Where the source throws,
-   * nothing is stored. What is there already is left as it is. It is not checked
+   * nothing is stored. What is in the log already is left as it is. It is not checked
    * against the hash here: what comes from a peer has been, before its end is given.
    */
   put(hash: string, source: BlockSource, options?: AbortOptions): Promise<number>

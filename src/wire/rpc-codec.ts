@@ -94,6 +94,9 @@ const FIXED32 = 5
 
 // refuses what is not UTF-8, and does not take a byte order mark away
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const encoder = new TextEncoder()
+
+const EMPTY = new Uint8Array(0)
 
 /**
  * Writes a message without data
@@ -172,9 +175,6 @@ class ASCIIEncoder {
     this.#pos = writeVarint(this.#buf, this.#pos, value)
   }
 }
-
-const EMPTY = new Uint8Array(0)
-const encoder = new TextEncoder()
 
 function stringLength ({ length }: string): number {
   return 1 + varintLength(length) + length

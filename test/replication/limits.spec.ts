@@ -235,21 +235,40 @@ describe('hashes of no use to a store', () => {
       blockHash(Digest.create(0x12, content(5, 64)))
     ]
 
-    const { store } = listing(await memoryStore(good), [...good.map(({ hash }) => hash), ...useless], good.length + useless.length)
+    // two are the same, and some come twice
+    const ignored = new Set(useless).size
+    // one that is here all the same
+    const other = content(6, 100)
+    const known = blockHash(await sha512.digest(other))
+    const offered = [...good.map(({ hash }) => hash), ...useless, ...useless.slice(0, 3), known]
+    const { store } = listing(await memoryStore(good), offered, offered.length)
     const there = await createReplica({ store })
     // not even where there are hashers: a hash that is its own content says nothing
     // of it, and a digest of another length is none of this function
     const here = await createReplica({ hashers: [identity, sha256] })
+    await here.store.put(known, other)
     const synced = nextEvent(here, 'synced')
     const result = await here.service.replicate(there.addresses)
 
     expect(result.confirmed).to.be.true()
     expect(result.failed).to.be.empty()
-    expect(await hashesOf(here.store)).to.deep.equal(hashes(good))
-    expect(result.ignored).to.equal(useless.length)
-    expect(await synced).to.have.property('ignored', useless.length)
+    expect(await hashesOf(here.store)).to.deep.equal([...hashes(good), known].sort())
+    expect(result.ignored).to.equal(ignored)
+    expect(await synced).to.have.property('ignored', ignored)
     // and are not offered again
-    expect(await here.store.cursor(there.peer.toString())).to.have.property('sequence', good.length + useless.length)
+    expect(await here.store.cursor(there.peer.toString())).to.have.property('sequence', offered.length)
+
+    // nor counted again where it comes again
+    expect(await here.service.replicate(there.addresses, { since: -1 })).to.have.property('ignored', ignored)
+  })
+
+  it('are counted as far as they are remembered', async () => {
+    const useless = Array.from({ length: 1500 }, (_, i) => `useless ${i}`)
+    const { store } = listing(await memoryStore(), useless, useless.length)
+    const there = await createReplica({ store })
+    const here = await createReplica()
+
+    expect(await here.service.replicate(there.addresses)).to.have.property('ignored', 1000)
   })
 })
 

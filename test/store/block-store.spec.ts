@@ -131,7 +131,10 @@ describe('blockStore', () => {
       await expect(blockStore({ datastore } as any)).to.be.rejectedWith('The blockstore is missing')
     })
 
-    it('has to have names that there are: what is misspelt would be a store in memory', async () => {
+    it('has to have names that there are: what is misspelt would be a store in memory, or one with the default prefix', async () => {
+      await expect(blockStore({ blockstore, datastore, prefx: '/mine' } as any)).to.eventually.be.rejectedWith('There is no option "prefx", only blockstore, datastore, prefix,')
+        .and.have.property('name', 'InvalidParametersError')
+
       await expect(blockStore({ blockStore: blockstore, dataStore: datastore } as any)).to.eventually.be.rejectedWith('There is no option "blockStore", only blockstore, datastore,')
         .and.have.property('name', 'InvalidParametersError')
     })

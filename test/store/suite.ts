@@ -49,16 +49,18 @@ export function testBlockStore (name: string, create: () => Promise<{ open(): Pr
     let below: Below
     let store: Store
 
+    const open = async ({ blockstore, datastore }: Below): Promise<Store> => blockStore({ blockstore, datastore })
+
     async function reopen (): Promise<void> {
       await below.close()
       below = await place.open()
-      store = await blockStore(below)
+      store = await open(below)
     }
 
     beforeEach(async () => {
       place = await create()
       below = await place.open()
-      store = await blockStore(below)
+      store = await open(below)
     })
 
     afterEach(async () => {

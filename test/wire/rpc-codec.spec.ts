@@ -40,22 +40,41 @@ describe('RPC messages', () => {
     })
   }
 
-  it('of any content come back as they were', () => {
-    const hash = fc.oneof(fc.string({ unit: 'binary', maxLength: 100 }), fc.string({ unit: 'grapheme-ascii', maxLength: 200 }))
+  it('of any content come back as they were, and are what the generated encoder makes', () => {
     const uint32 = fc.integer({ min: 0, max: 0xffffffff })
-    const message = fc.record({
-      type: fc.constantFrom(RPCType.AVAILABLE, RPCType.REQUEST, RPCType.HASHES, RPCType.SINCE, RPCType.CLOSE, RPCType.SEEN, RPCType.ID),
+    const anyType = fc.constantFrom(RPCType.AVAILABLE, RPCType.REQUEST, RPCType.HASHES, RPCType.SINCE, RPCType.CLOSE, RPCType.SEEN, RPCType.ID)
+
+    const messageOf = (hash: fc.Arbitrary<string>): fc.Arbitrary<RPCMessage> => fc.record({
+      type: anyType,
       hashes: fc.array(hash),
       mapping: fc.array(fc.record({ hash, sequence: fc.integer({ min: 0, max: MAX_SEQUENCE }) })),
       sequence: uint32
-    })
+    }, { requiredKeys: ['type'] })
+
+    const message = fc.oneof(
+      messageOf(fc.string({ unit: 'grapheme-ascii', maxLength: 200 })),
+      messageOf(fc.string({ unit: 'binary', maxLength: 100 }))
+    )
 
     fc.assert(fc.property(message, message => {
       const encoded = encodeRPC(message)
 
-      expect(decodeRPC(encoded, defaultLimits)).to.deep.equal(message)
       expect(encoded).to.deep.equal(RPC.encode(message))
+      expect(decodeRPC(encoded, defaultLimits)).to.deep.equal({ hashes: [], mapping: [], sequence: 0, ...message })
     }), { numRuns: runs(300, 20_000) })
+  })
+
+  it('of hashes that are long, or no text, are what the generated encoder makes', () => {
+    const long = ['a', 'b'.repeat(127), 'c'.repeat(128), 'd'.repeat(20_000), '']
+
+    for (const hashes of [long, [...long, 'é'], ['\ud83d', '\ude00'], ['a\ud83d'], ['\ude00b', 'c'], ['\0', '\x7f'], ['\x80']]) {
+      for (const message of [
+        { type: RPCType.REQUEST, hashes },
+        { type: RPCType.HASHES, mapping: hashes.map((hash, i) => ({ hash, sequence: MAX_SEQUENCE - i })), sequence: 0xffffffff }
+      ]) {
+        expect(encodeRPC(message)).to.deep.equal(RPC.encode(message))
+      }
+    }
   })
 
   it('of any bytes are decoded or refused by name', () => {
