@@ -65,6 +65,7 @@ inBrowsers('a store over IndexedDB', () => {
       received: { hashes: 301, bytes: (300 + 3 * KIB) * KIB },
       sent: { hashes: 300, bytes: 300 * KIB },
       failed: [],
+      ignored: 0,
       confirmed: true
     })
     expect(await hashesOf(store)).to.deep.equal(hashes([...both, ...own, ...others]))

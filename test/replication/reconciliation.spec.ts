@@ -315,8 +315,8 @@ describe('two stores that are compared', () => {
       remote = await ScriptedNode.create(NAMED, PROTOCOL_4_1)
     })
 
-    async function begin (init: ReplicaInit & { blocks?: Block[], cells?: number } = {}): Promise<{ here: Replica, peer: ReplicatingPeer, result: Promise<unknown> }> {
-      const here = await createReplica({ store: await memoryStore(init.blocks ?? [...COMMON, a, b], { cells: init.cells }), limits: PATIENT, ...init })
+    async function begin ({ blocks = [...COMMON, a, b], cells, ...init }: ReplicaInit & { blocks?: Block[], cells?: number } = {}): Promise<{ here: Replica, peer: ReplicatingPeer, result: Promise<unknown> }> {
+      const here = await createReplica({ store: await memoryStore(blocks, { cells }), limits: PATIENT, ...init })
       const { peer, result } = await remote.replicate(here)
 
       peer.identify('log')
@@ -547,8 +547,8 @@ describe('two stores that are compared', () => {
       remote = await ScriptedNode.create(NAMED, PROTOCOL_4_1)
     })
 
-    async function begin (init: ReplicaInit & { cells?: number } = {}): Promise<{ here: Replica, peer: ReplicatingPeer, ended: Promise<string | undefined> }> {
-      const here = await createReplica({ store: await memoryStore([...COMMON, a, b], { cells: init.cells }), accept: () => true, limits: PATIENT, ...init })
+    async function begin ({ cells, ...init }: ReplicaInit & { cells?: number } = {}): Promise<{ here: Replica, peer: ReplicatingPeer, ended: Promise<string | undefined> }> {
+      const here = await createReplica({ store: await memoryStore([...COMMON, a, b], { cells }), accept: () => true, limits: PATIENT, ...init })
       const exchange = nextExchange(here)
       const peer = await remote.open(here)
 

@@ -5,6 +5,8 @@ const SENTENCES: Record<string, string> = {
   TimeoutError: 'The other side did not answer in time.',
   AbortError: 'It was cancelled.',
   DialError: UNREACHABLE,
+  // a WebSocket does not say why it can't be opened
+  ConnectionFailedError: UNREACHABLE,
   NoValidAddressesError: 'This browser can reach none of its addresses: it can use WebSockets (/ws) and WebRTC (/webrtc).',
   UnsupportedProtocolError: 'The other side does not replicate files: it speaks no /hash-exchange.',
   StreamResetError: 'The connection was lost.',
