@@ -1,7 +1,9 @@
 import { NotFoundError } from '@libp2p/interface'
 import { blockHash } from './block-hash.ts'
+import { SmallBytes, copyOf, isSmall } from './small-bytes.ts'
 import type { StoreBlockstore } from './block-store.ts'
 import type { StoreDatastore } from './records.ts'
+import type { Kept } from './small-bytes.ts'
 import type { BlockSource } from './store.ts'
 import type { Key } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
@@ -12,11 +14,12 @@ import type { CID } from 'multiformats/cid'
  * pieces: until it is first looked up, such a name takes 1.5 kB and not 80 bytes.
  */
 export class MemoryBlocks implements StoreBlockstore {
-  readonly #blocks = new Map<string, Uint8Array[]>()
+  readonly #blocks = new Map<string, Kept | Uint8Array[]>()
+  readonly #small = new SmallBytes()
 
   put (cid: CID, source: BlockSource): CID | Promise<CID> {
     if (source instanceof Uint8Array) {
-      this.#blocks.set(blockHash(cid), [source])
+      this.#put(cid, source)
       return cid
     }
 
@@ -25,7 +28,9 @@ export class MemoryBlocks implements StoreBlockstore {
 
   get (cid: CID): Generator<Uint8Array> {
     // looked up now, when its name is known, and not when it is read
-    return give(cid, this.#blocks.get(blockHash(cid)))
+    const block = this.#blocks.get(blockHash(cid))
+
+    return give(cid, block == null || Array.isArray(block) ? block : [copyOf(block)])
   }
 
   has (cid: CID): boolean {
@@ -33,7 +38,18 @@ export class MemoryBlocks implements StoreBlockstore {
   }
 
   delete (cid: CID): void {
-    this.#blocks.delete(blockHash(cid))
+    const hash = blockHash(cid)
+    const block = this.#blocks.get(hash)
+
+    if (block != null && !Array.isArray(block)) {
+      this.#small.delete(block)
+    }
+
+    this.#blocks.delete(hash)
+  }
+
+  #put (cid: CID, bytes: Uint8Array): void {
+    this.#set(cid, isSmall(bytes) ? this.#small.add(bytes) : [bytes])
   }
 
   async #putSource (cid: CID, source: Exclude<BlockSource, Uint8Array>): Promise<CID> {
@@ -43,8 +59,24 @@ export class MemoryBlocks implements StoreBlockstore {
       chunks.push(chunk)
     }
 
-    this.#blocks.set(blockHash(cid), chunks)
+    if (chunks.length === 1) {
+      this.#put(cid, chunks[0])
+    } else {
+      this.#set(cid, chunks)
+    }
+
     return cid
+  }
+
+  #set (cid: CID, block: Kept | Uint8Array[]): void {
+    const hash = blockHash(cid)
+    const earlier = this.#blocks.get(hash)
+
+    this.#blocks.set(hash, block)
+
+    if (earlier != null && !Array.isArray(earlier)) {
+      this.#small.delete(earlier)
+    }
   }
 }
 

@@ -1,0 +1,94 @@
+import { expect } from 'aegir/chai'
+import fc from 'fast-check'
+import { checkBlockHash } from '../../src/store/block-hash.ts'
+import { MemoryBlocks } from '../../src/store/memory.ts'
+import { block } from '../fixtures/blocks.ts'
+import { content } from '../fixtures/content.ts'
+import { runs } from '../fixtures/runs.ts'
+
+function read (blocks: MemoryBlocks, hash: string): Uint8Array {
+  const parts = [...blocks.get(checkBlockHash(hash))]
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+
+  parts.reduce((offset, part) => {
+    bytes.set(part, offset)
+    return offset + part.length
+  }, 0)
+
+  return bytes
+}
+
+async function * inParts (bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; offset < bytes.length; offset += size) {
+    yield bytes.subarray(offset, offset + size)
+  }
+}
+
+describe('blocks in memory', () => {
+  it('are what was put last, whatever was put, replaced and deleted beside them', async () => {
+    const hashes = Array.from({ length: 40 }, (_, seed) => block(seed).hash)
+    // more than share a buffer, exactly as much as does, nothing, and what fills buffers
+    const sizes = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 16_384 }), fc.constantFrom(0, 4096, 16_384, 16_385, 40_000))
+    const operation = fc.record({ hash: fc.nat(hashes.length - 1), size: sizes, deletes: fc.boolean(), parts: fc.option(fc.integer({ min: 1000, max: 20_000 })) })
+
+    await fc.assert(fc.asyncProperty(fc.array(operation, { maxLength: 400, size: 'max' }), async operations => {
+      const blocks = new MemoryBlocks()
+      const model = new Map<string, Uint8Array>()
+
+      for (const [seed, { hash: index, size, deletes, parts }] of operations.entries()) {
+        const hash = hashes[index]
+        const cid = checkBlockHash(hash)
+        const bytes = content(seed, size)
+
+        if (deletes) {
+          blocks.delete(cid)
+          model.delete(hash)
+        } else {
+          await blocks.put(cid, parts == null ? bytes.slice() : inParts(bytes, parts))
+          model.set(hash, bytes)
+        }
+
+        expect(blocks.has(cid)).to.equal(model.has(hash))
+      }
+
+      for (const hash of hashes) {
+        const bytes = model.get(hash)
+
+        if (bytes == null) {
+          expect(() => read(blocks, hash)).to.throw().with.property('name', 'NotFoundError')
+        } else {
+          expect(read(blocks, hash)).to.deep.equal(bytes)
+        }
+      }
+    }), { numRuns: runs(40, 1000, 15) })
+  })
+
+  it('do not change with what was put or given, nor go with its buffer', () => {
+    const blocks = new MemoryBlocks()
+    const [one, other] = [block(1), block(2)]
+    const put = one.bytes.slice()
+
+    blocks.put(checkBlockHash(one.hash), put)
+    blocks.put(checkBlockHash(other.hash), other.bytes.slice())
+    put.fill(0)
+
+    const [given] = blocks.get(checkBlockHash(one.hash))
+
+    given.fill(0)
+    structuredClone(given, { transfer: [given.buffer] })
+
+    expect(read(blocks, one.hash)).to.deep.equal(one.bytes)
+    expect(read(blocks, other.hash)).to.deep.equal(other.bytes)
+  })
+
+  it('are given when they were deleted after they were asked for', () => {
+    const blocks = new MemoryBlocks()
+    const { hash, bytes } = block(1)
+
+    blocks.put(checkBlockHash(hash), bytes)
+    const asked = blocks.get(checkBlockHash(hash))
+    blocks.delete(checkBlockHash(hash))
+
+    expect([...asked]).to.deep.equal([bytes])
+  })
+})
