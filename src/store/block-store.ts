@@ -72,7 +72,8 @@ const OPTIONS: Record<keyof BlockStoreInit, true> = { blockstore: true, datastor
 /**
  * Makes a store of a blockstore and a datastore, or opens it again. It reads all
  * of the log, and keeps at most 60 bytes in memory for each hash, and the cells.
- * Without both all of it is in memory, and lost with the process.
+ * Without both all of it is in memory, and lost with the process; blocks of more than
+ * 16 KiB are kept there and given as they are, and must not be changed or transferred.
  *
  * A put is written in this order: the block, a page of the log. So whenever the
  * process is killed, each hash of the log has its block, and what was not finished

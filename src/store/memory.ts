@@ -1,4 +1,5 @@
 import { NotFoundError } from '@libp2p/interface'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { blockHash } from './block-hash.ts'
 import { SmallBytes, copyOf, isSmall } from './small-bytes.ts'
 import type { StoreBlockstore } from './block-store.ts'
@@ -49,22 +50,17 @@ export class MemoryBlocks implements StoreBlockstore {
   }
 
   #put (cid: CID, bytes: Uint8Array): void {
-    this.#set(cid, isSmall(bytes) ? this.#small.add(bytes) : [bytes])
+    this.#set(cid, isSmall(bytes.length) ? this.#small.add(bytes) : [bytes])
   }
 
   async #putSource (cid: CID, source: Exclude<BlockSource, Uint8Array>): Promise<CID> {
-    const chunks: Uint8Array[] = []
+    const chunks = new Uint8ArrayList()
 
     for await (const chunk of source) {
-      chunks.push(chunk)
+      chunks.append(chunk)
     }
 
-    if (chunks.length === 1) {
-      this.#put(cid, chunks[0])
-    } else {
-      this.#set(cid, chunks)
-    }
-
+    this.#set(cid, isSmall(chunks.length) ? this.#small.add(chunks.subarray()) : [...chunks])
     return cid
   }
 

@@ -1,13 +1,13 @@
 /**
  * How large a shared buffer is at most. The first has `MIN_SHARED_BYTES`, each
- * further one twice as many: most stores are small.
+ * further one at least twice as many: most stores are small.
  */
 const MAX_SHARED_BYTES = 256 * 1024
 const MIN_SHARED_BYTES = 4 * 1024
 
 /**
- * Up to which size bytes share a buffer, so that at most a 16th of it is left over
- * at its end
+ * Up to which size bytes share a buffer, so that at most a 16th of the largest is left
+ * over at its end
  */
 const MAX_SMALL_BYTES = 16 * 1024
 
@@ -31,8 +31,11 @@ interface Shared {
 export interface Kept {
   shared: Shared
   offset: number
-  length: number
-  deleted: boolean
+  readonly length: number
+  /**
+   * Its place among all that is kept there
+   */
+  place: number
 }
 
 /**
@@ -43,22 +46,27 @@ export interface Kept {
  * it, or transfer its buffer.
  */
 export class SmallBytes {
-  #last = shared(MIN_SHARED_BYTES)
+  #last = newShared(MIN_SHARED_BYTES)
 
   /**
    * Takes what `isSmall`
    */
   add (bytes: Uint8Array): Kept {
-    const kept = { shared: this.#last, offset: 0, length: bytes.length, deleted: false }
+    const kept = { shared: this.#last, offset: 0, length: bytes.length, place: 0 }
 
-    this.#place(kept, bytes)
+    this.#keep(kept, bytes)
     return kept
   }
 
   delete (kept: Kept): void {
-    const { shared, length } = kept
+    const { shared, length, place } = kept
+    const end = shared.kept.pop()
 
-    kept.deleted = true
+    if (end != null && end !== kept) {
+      shared.kept[place] = end
+      end.place = place
+    }
+
     shared.live -= length
 
     if (shared !== this.#last) {
@@ -66,12 +74,12 @@ export class SmallBytes {
     }
   }
 
-  #place (kept: Kept, bytes: Uint8Array): void {
+  #keep (kept: Kept, bytes: Uint8Array): void {
     if (this.#last.used + bytes.length > this.#last.buffer.byteLength) {
       const full = this.#last
 
       // what is left of the one before has room in it as well
-      this.#last = shared(Math.min(MAX_SHARED_BYTES, 2 * Math.max(full.buffer.byteLength, bytes.length)))
+      this.#last = newShared(Math.min(MAX_SHARED_BYTES, 2 * Math.max(full.buffer.byteLength, bytes.length)))
       this.#tidy(full)
     }
 
@@ -80,9 +88,9 @@ export class SmallBytes {
     new Uint8Array(last.buffer, last.used, bytes.length).set(bytes)
     kept.shared = last
     kept.offset = last.used
+    kept.place = last.kept.push(kept) - 1
     last.used += bytes.length
     last.live += bytes.length
-    last.kept.push(kept)
   }
 
   /**
@@ -93,7 +101,7 @@ export class SmallBytes {
       const all = from.kept
 
       from.kept = []
-      all.filter(({ deleted }) => !deleted).forEach(kept => { this.#place(kept, viewOf(kept)) })
+      all.forEach(kept => { this.#keep(kept, viewOf(kept)) })
     }
   }
 }
@@ -101,7 +109,7 @@ export class SmallBytes {
 /**
  * Not what is empty, of which any number would have room in one buffer
  */
-export function isSmall ({ length }: Uint8Array): boolean {
+export function isSmall (length: number): boolean {
   return length > 0 && length <= MAX_SMALL_BYTES
 }
 
@@ -113,6 +121,6 @@ function viewOf ({ shared, offset, length }: Kept): Uint8Array {
   return new Uint8Array(shared.buffer, offset, length)
 }
 
-function shared (size: number): Shared {
+function newShared (size: number): Shared {
   return { buffer: new ArrayBuffer(size), used: 0, live: 0, kept: [] }
 }

@@ -63,22 +63,26 @@ describe('blocks in memory', () => {
     }), { numRuns: runs(40, 1000, 15) })
   })
 
-  it('do not change with what was put or given, nor go with its buffer', () => {
-    const blocks = new MemoryBlocks()
-    const [one, other] = [block(1), block(2)]
-    const put = one.bytes.slice()
+  it('do not change with what was put or given, nor go with its buffer, if they are small', async () => {
+    for (const size of [64, 16_384]) {
+      const blocks = new MemoryBlocks()
+      const [one, inParts, other] = [block(1, size), block(2, size), block(3, size)]
+      const put = one.bytes.slice()
+      const parts = [inParts.bytes.slice(0, 1), inParts.bytes.slice(1)]
 
-    blocks.put(checkBlockHash(one.hash), put)
-    blocks.put(checkBlockHash(other.hash), other.bytes.slice())
-    put.fill(0)
+      blocks.put(checkBlockHash(one.hash), put)
+      await blocks.put(checkBlockHash(inParts.hash), (async function * () { yield * parts })())
+      blocks.put(checkBlockHash(other.hash), other.bytes.slice())
 
-    const [given] = blocks.get(checkBlockHash(one.hash))
+      for (const bytes of [put, ...parts, ...blocks.get(checkBlockHash(one.hash)), ...blocks.get(checkBlockHash(inParts.hash))]) {
+        bytes.fill(0)
+        structuredClone(bytes, { transfer: [bytes.buffer] })
+      }
 
-    given.fill(0)
-    structuredClone(given, { transfer: [given.buffer] })
-
-    expect(read(blocks, one.hash)).to.deep.equal(one.bytes)
-    expect(read(blocks, other.hash)).to.deep.equal(other.bytes)
+      for (const { hash, bytes } of [one, inParts, other]) {
+        expect(read(blocks, hash)).to.deep.equal(bytes)
+      }
+    }
   })
 
   it('are given when they were deleted after they were asked for', () => {
