@@ -16,9 +16,16 @@ const IDENTITY = 0x00
 const MAX_DIGEST_BYTES = 128
 
 /**
+ * How the names of blocks begin: the letter of the base, and 15 bits of the 16 of 01
+ * 55, in digits of 5. How long they are at most: with a code of 8 bytes, and a length
+ * of two.
+ */
+const PREFIX = 'bafk'
+const MAX_LENGTH = PREFIX.length + Math.ceil(((8 + 2 + MAX_DIGEST_BYTES) * 8 + 1) / 5)
+
+/**
  * How the one name of a block with a multihash of sha2-256, the usual one, begins,
- * and how long it is: 01 55 12 20 and 32 bytes of digest have 288 bits, in digits
- * of 5, after the letter of the base
+ * and how long it is: 01 55 12 20 and 32 bytes of digest have 288 bits
  */
 const SHA2_256_PREFIX = 'bafkrei'
 const SHA2_256_LENGTH = 59
@@ -131,24 +138,24 @@ let last: Decoded = { hash: '' }
 
 function decoded (hash: string): Decoded {
   if (hash !== last.hash) {
-    last = { hash, multihash: hasShapeOfSha256(hash) ? decode(hash) : undefined }
+    last = { hash, multihash: hasShapeOfSha256(hash) ? decodeSha256(hash) : undefined }
   }
 
   return last
 }
 
 /**
- * Only the multihash. A CID takes twice as long, and most hashes are only looked up.
+ * The multihash of what has the shape of a name: how that begins is not looked at
  */
 function decode (hash: string): Uint8Array<ArrayBuffer> | undefined {
-  const multihash = new Uint8Array(SHA2_256_BYTES + 2)
-  // the version and the code of raw bytes are 15 bits of three digits, and one of the fourth
+  // the last bit of 01 55 is the first one of the first digit after the prefix
+  const multihash = new Uint8Array(((hash.length - PREFIX.length) * 5 - 1) >>> 3)
   let bits = -1
   let value = 0
   let length = 0
   let wrong = 0
 
-  for (let i = 4; i < SHA2_256_LENGTH; i++) {
+  for (let i = PREFIX.length; i < hash.length; i++) {
     const digit = VALUES[hash.charCodeAt(i)] ?? NO_DIGIT
 
     wrong |= digit & NO_DIGIT
@@ -161,8 +168,18 @@ function decode (hash: string): Uint8Array<ArrayBuffer> | undefined {
     }
   }
 
-  // the last digit has two bits to spare; and the prefix ends within a digit
-  return wrong === 0 && (value & 3) === 0 && multihash[1] === SHA2_256_BYTES ? multihash : undefined
+  // what is left are fewer bits than a digit has, and none of them is set
+  return wrong === 0 && bits < 5 && (value & (1 << bits) - 1) === 0 ? multihash : undefined
+}
+
+/**
+ * Only the multihash. A CID takes twice as long, and most hashes are only looked up.
+ */
+function decodeSha256 (hash: string): Uint8Array<ArrayBuffer> | undefined {
+  const multihash = decode(hash)
+
+  // the prefix ends within a digit
+  return multihash?.[1] === SHA2_256_BYTES ? multihash : undefined
 }
 
 function hasShapeOfSha256 (hash: string): boolean {
@@ -182,23 +199,58 @@ export function multihashOf (hash: string): Uint8Array | undefined {
  * a block. Identity multihashes are refused: they name what they contain.
  */
 export function parseBlockHash (hash: string): CID | undefined {
-  try {
-    const usual = decoded(hash)
+  const usual = decoded(hash)
 
-    if (usual.multihash != null) {
-      usual.cid ??= cidOfSha256(usual.multihash)
+  if (usual.multihash != null) {
+    usual.cid ??= cidOfSha256(usual.multihash)
 
-      return usual.cid
-    }
-
-    const { code, digest } = CID.parse(hash).multihash
-    const cid = CID.createV1(raw.code, Digest.create(code, digest))
-
-    // written anew, as there must be no second name of the same block
-    return code !== IDENTITY && digest.length <= MAX_DIGEST_BYTES && cid.toString() === hash ? cid : undefined
-  } catch {
-    return undefined
+    return usual.cid
   }
+
+  return hasShape(hash) ? parseUnusual(hash) : undefined
+}
+
+/**
+ * Without CID.parse: of what is none, which anybody may announce without an end, it
+ * makes errors, which take longer than anything else here. Codes from 2^53 on, of
+ * which a number does not hold all, are refused.
+ */
+function parseUnusual (hash: string): CID | undefined {
+  const multihash = decode(hash)
+  const code = multihash == null ? undefined : varintAt(multihash, 0)
+  const length = multihash == null || code == null ? undefined : varintAt(multihash, code.end)
+
+  if (multihash == null || code == null || code.value === IDENTITY || length == null) {
+    return
+  }
+
+  const digest = multihash.subarray(length.end)
+
+  if (digest.length === length.value && digest.length <= MAX_DIGEST_BYTES) {
+    return CID.createV1(raw.code, Digest.create(code.value, digest))
+  }
+}
+
+function varintAt (bytes: Uint8Array, start: number): { value: number, end: number } | undefined {
+  let value = 0
+
+  for (let i = start, unit = 1; i < bytes.length && unit < 2 ** 53; i++, unit *= 128) {
+    value += (bytes[i] & 0x7f) * unit
+
+    if (bytes[i] < 0x80) {
+      // a last byte of zeros would make another name of the same number
+      return (bytes[i] > 0 || i === start) && value <= Number.MAX_SAFE_INTEGER ? { value, end: i + 1 } : undefined
+    }
+  }
+}
+
+/**
+ * If something begins as the name of a block, and is not longer than one can be
+ */
+function hasShape (hash: string): boolean {
+  return typeof hash === 'string' && hash.length <= MAX_LENGTH && hash.startsWith(PREFIX) &&
+    // the last bit of 55 is the first one of this digit
+    VALUES[hash.charCodeAt(PREFIX.length)] >= 16
 }
 
 function cidOfSha256 (multihash: Uint8Array<ArrayBuffer>): CID {

@@ -78,7 +78,7 @@ describe('block hashes', () => {
 
   it('are parsed, whatever their hash function', () => {
     // sha2-256 cut to 20 bytes and to none, sha2-512, blake2b-256, and one that is twice as long as usual
-    for (const multihash of [digest, Digest.create(SHA2_256, content(1, 20)), Digest.create(SHA2_256, content(1, 0)), Digest.create(0x13, content(1, 64)), Digest.create(0xb220, content(1, 32)), Digest.create(0x13, content(1, 128))]) {
+    for (const multihash of [digest, Digest.create(SHA2_256, content(1, 20)), Digest.create(SHA2_256, content(1, 0)), Digest.create(0x13, content(1, 64)), Digest.create(0xb220, content(1, 32)), Digest.create(0x13, content(1, 128)), Digest.create(Number.MAX_SAFE_INTEGER, content(1, 128))]) {
       const hash = blockHash(multihash)
       const cid = parseBlockHash(hash)
 
@@ -110,6 +110,9 @@ describe('block hashes', () => {
       base32.encode(Uint8Array.from([0x01, 0xd5, 0x00, ...multihash])),
       textOf(0x92, 0x00, ...multihash.slice(1)),
       textOf(0x12, 0xa0, 0x00, ...multihash.slice(2)),
+      // a codec that begins with the same digits
+      base32.encode(Uint8Array.from([0x01, 0x54, ...multihash])),
+      base32.encode(Uint8Array.from([0x01, 0x54, ...Digest.create(0x13, content(1, 64)).bytes])),
       // one byte more, one less
       textOf(...multihash, 0),
       textOf(...multihash.slice(0, -1)),
@@ -138,11 +141,41 @@ describe('block hashes', () => {
   it('are not identities, nor too long ones, nor anything else', () => {
     isNone(blockHash(Digest.create(0x00, content(1, 32))))
     isNone(blockHash(Digest.create(0x13, content(1, 129))))
+    isNone(blockHash(Digest.create(Number.MAX_SAFE_INTEGER, content(1, 129))))
+    // a code of 2^53
+    isNone(textOf(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10, 32, ...content(1, 32)))
     expect(() => checkBlockHash(blockHash(Digest.create(0x00, content(1, 32))))).to.throw('has an identity multihash, which is the content itself')
 
     for (const other of ['', 'b', 'bafkrei', 'hello', '../id', undefined, null, 1, {}]) {
       isNone(other)
     }
+  })
+
+  it('are those that multiformats parses and writes again as they were', () => {
+    const multihash = fc.oneof(
+      fc.uint8Array({ maxLength: 150 }),
+      fc.tuple(fc.oneof(fc.nat(200), fc.maxSafeNat()), fc.uint8Array({ maxLength: 140 })).map(([code, digest]) => Digest.create(code, digest).bytes)
+    )
+    const text = multihash.map(bytes => textOf(...bytes))
+    const changed = fc.tuple(text, fc.nat(), fc.constantFrom(...'abkqrz2789AZ1= é')).map(([text, position, digit]) => {
+      const at = position % text.length
+
+      return text.slice(0, at) + digit + text.slice(at + 1)
+    })
+
+    fc.assert(fc.property(fc.oneof(text, changed, text.map(text => text.slice(0, -1)), fc.string().map(text => `bafk${text}`)), text => {
+      let expected: CID | undefined
+
+      try {
+        const { code, digest } = CID.parse(text).multihash
+        const cid = CID.createV1(raw.code, Digest.create(code, digest))
+
+        expected = code !== 0 && digest.length <= 128 && cid.toString() === text ? cid : undefined
+      } catch {}
+
+      expect(parseBlockHash(text)?.multihash).to.deep.equal(expected?.multihash)
+      expect(parseBlockHash(text)?.bytes).to.deep.equal(expected?.bytes)
+    }), { numRuns: runs(1000, 100_000) })
   })
 
   it('are known faster than they are parsed, and the same ones', () => {
