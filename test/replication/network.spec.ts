@@ -496,7 +496,7 @@ describe(`ten nodes (seed ${seed})`, function () {
   this.timeout(runs(60_000, 600_000))
 
   const NODES = 10
-  const OWN = runs(20, 200)
+  const OWN = runs(20, 200, 10)
   const SIZE = 16 * KIB
   const ALL = NODES * OWN
 
