@@ -16,7 +16,7 @@ export default {
   build: {
     // of all that a page loads for this package, minified and compressed; what libp2p needs as well is a third of it
     bundlesize: true,
-    bundlesizeMax: '92KB'
+    bundlesizeMax: '72KB'
   },
   test: {
     // where aegir builds before the tests it also ends them at the first failure, as it gives both options one short

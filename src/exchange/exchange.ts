@@ -1,7 +1,9 @@
 import { AbortError, InvalidParametersError } from '@libp2p/interface'
 import { logger } from '@libp2p/logger'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { TypedEventEmitter } from 'main-event'
+import { base58btc } from 'multiformats/bases/base58'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { raceSignal } from 'race-signal'
 import { MAX_BATCH_HASHES, MIN_WINDOW } from '../constants.ts'
 import { ForeignIdError, toError } from '../errors.ts'
@@ -16,7 +18,18 @@ import type { SessionOwner } from './session.ts'
 import type { ReceivedRPC } from '../wire/rpc-codec.ts'
 import type { AbortOptions, Logger, PeerId } from '@libp2p/interface'
 import type { Source } from 'it-stream-types'
+import type { MultihashDigest } from 'multiformats'
 import type { Uint8ArrayList } from 'uint8arraylist'
+
+/**
+ * The codec of a CID that names a peer
+ */
+const LIBP2P_KEY = 0x72
+
+/**
+ * The shortest public key that is a peer ID itself, an Ed25519 key in a protobuf
+ */
+const MIN_KEY_BYTES = 36
 
 /**
  * What only those who know the connection can say
@@ -279,8 +292,23 @@ export function checkInit (createReadStream: CreateReadStream, init: ExchangeIni
  */
 function isForeign (claim: string, peer: PeerId): boolean {
   try {
-    return !peerIdFromString(claim).equals(peer)
+    return !peer.equals(multihashOfPeerId(claim).bytes)
   } catch {
     return false
   }
+}
+
+/**
+ * Throws if it is none. As `peerIdFromString`, which also looks at the key, and brings
+ * all of the cryptography for that with it.
+ */
+function multihashOfPeerId (id: string): MultihashDigest {
+  const isKey = id.startsWith('1')
+  const { version, code, multihash } = isKey ? { version: 1, code: LIBP2P_KEY, multihash: Digest.decode(base58btc.decode(`z${id}`)) } : CID.parse(id)
+
+  if ((version !== 0 && code !== LIBP2P_KEY) || (isKey && multihash.digest.length < MIN_KEY_BYTES)) {
+    throw new InvalidParametersError(`"${id}" is no peer ID`)
+  }
+
+  return multihash
 }

@@ -303,9 +303,5 @@ export function checkBlockHash (hash: string): CID {
 }
 
 function isIdentity (hash: string): boolean {
-  try {
-    return CID.parse(hash).multihash.code === IDENTITY
-  } catch {
-    return false
-  }
+  return hasShape(hash) && decode(hash)?.[0] === IDENTITY
 }

@@ -1,5 +1,5 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { expect } from 'aegir/chai'
 import { pipe } from 'it-pipe'
 import { Exchange } from '../../src/exchange/exchange.ts'
@@ -220,18 +220,53 @@ describe('exchange', () => {
       expect(recorded.ids).to.be.empty()
     })
 
+    it('may not be that of another peer, whatever its key and its text', async () => {
+      const other = await createPeerId()
+      const others = [
+        other.toString(),
+        other.toCID().toString(),
+        peerIdFromPrivateKey(await generateKeyPair('secp256k1')).toString(),
+        // RSA
+        'QmcgpsyWgH8Y8ajJz1Cu72KnS5uo2Aa2LpzU7kinSupNKC'
+      ]
+
+      for (const claim of others) {
+        expect(peerIdFromString(claim).toString()).to.be.a('string')
+
+        const ex = new Exchange(nothing, { remotePeer: await createPeerId() })
+        const peer = new ScriptedPeer(ex)
+        const closed = next(ex, 'close')
+
+        peer.id(claim, '')
+
+        expect(await closed, claim).to.have.property('name', 'ForeignIdError')
+        await expect(peer.sunk).to.eventually.be.rejected.with.property('name', 'ForeignIdError')
+      }
+    })
+
     it('may be its own, or no peer ID at all', async () => {
       const remotePeer = await createPeerId()
       const ex = new Exchange(nothing, { remotePeer })
       const peer = new ScriptedPeer(ex)
       const recorded = record(ex)
       // the same ID as a CID
-      const claims = [remotePeer.toString(), remotePeer.toCID().toString(), 'no peer', '{}', '']
+      const claims = [
+        remotePeer.toString(),
+        remotePeer.toCID().toString(),
+        'no peer',
+        '{}',
+        // a block, one byte as an identity multihash, and what only begins as a peer ID
+        'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy',
+        '15Z',
+        '12D',
+        'Qm',
+        ''
+      ]
 
       claims.forEach(claim => { peer.id(claim, '') })
       await peer.sync()
 
-      expect(recorded.ids).to.deep.equal(claims.slice(0, 4))
+      expect(recorded.ids).to.deep.equal(claims.slice(0, -1))
       expect(recorded.closes).to.be.empty()
     })
 
