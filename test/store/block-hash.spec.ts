@@ -170,7 +170,7 @@ describe('block hashes', () => {
         const { code, digest } = CID.parse(text).multihash
         const cid = CID.createV1(raw.code, Digest.create(code, digest))
 
-        expected = code !== 0 && digest.length <= 128 && cid.toString() === text ? cid : undefined
+        expected = code !== 0 && code <= Number.MAX_SAFE_INTEGER && digest.length <= 128 && cid.toString() === text ? cid : undefined
       } catch {}
 
       expect(parseBlockHash(text)?.multihash).to.deep.equal(expected?.multihash)
