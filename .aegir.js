@@ -14,7 +14,7 @@ const chromium = process.env.CHROMIUM_PATH ?? (existsSync(SYSTEM_CHROMIUM) ? SYS
 /** @type {import('aegir').PartialOptions} */
 export default {
   build: {
-    // of all that a page loads for this package, minified and compressed; what libp2p needs as well is a third of it
+    // of all that a page loads for this package, minified and compressed; three fifths of it are its own code
     bundlesize: true,
     bundlesizeMax: '72KB'
   },

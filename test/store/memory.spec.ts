@@ -1,5 +1,6 @@
 import { expect } from 'aegir/chai'
 import fc from 'fast-check'
+import { concat } from 'uint8arrays/concat'
 import { checkBlockHash } from '../../src/store/block-hash.ts'
 import { MemoryBlocks } from '../../src/store/memory.ts'
 import { block } from '../fixtures/blocks.ts'
@@ -7,15 +8,7 @@ import { content } from '../fixtures/content.ts'
 import { runs } from '../fixtures/runs.ts'
 
 function read (blocks: MemoryBlocks, hash: string): Uint8Array {
-  const parts = [...blocks.get(checkBlockHash(hash))]
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-
-  parts.reduce((offset, part) => {
-    bytes.set(part, offset)
-    return offset + part.length
-  }, 0)
-
-  return bytes
+  return concat([...blocks.get(checkBlockHash(hash))])
 }
 
 async function * inParts (bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
